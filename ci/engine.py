@@ -50,12 +50,16 @@ class Engine:
         return output(self.path, *arguments, env=self.env | options.pop("env", {}), **options)
 
     def succeeds(self, *arguments: str | Path, **options) -> bool:
-        """Whether a call ends with exit code 0; its output is dropped."""
+        """Whether a call ends with exit code 0, in time; its output is dropped."""
         try:
-            self.run(*arguments, capture_output=True, **options)
-        except CiError:
+            self.run(*arguments, capture_output=True, text=True, **options)
+        except (CiError, subprocess.TimeoutExpired):
             return False
         return True
+
+    def registry_has(self, reference: str) -> bool:
+        """Whether the registry of an image answers within seconds and has it."""
+        return self.succeeds("manifest", "inspect", reference, timeout=15)
 
     def image_id(self, reference: str) -> str:
         """Id of a local image, `sha256:<hex>`; empty when there is none."""
