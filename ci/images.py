@@ -123,6 +123,19 @@ def ensure_image(image: Image) -> None:
     engine().run("tag", image.reference, image.release_reference)
 
 
+def build_all(names: list[str] | None = None, arch: str = "") -> list[str]:
+    """Build what changed of these images, default all, and write the values file.
+
+    Returns:
+        The references to load into a cluster: for each image its content tag and its release tag.
+    """
+    images = find_images(names, arch)
+    for image in images:
+        ensure_image(image)
+    write_values()
+    return [reference for image in images for reference in (image.reference, image.release_reference)]
+
+
 def write_values() -> None:
     """Write the tags of the images that exist for this host as Helm values."""
     lines = [f'{image.component}:\n  image:\n    tag: "{image.tag}"\n' for image in find_images() if image.exists]
@@ -173,9 +186,7 @@ def main() -> None:
         for image in images:
             print(image.reference, "built" if image.exists else "missing")
         return
-    for image in images:
-        ensure_image(image)
-    write_values()
+    build_all(arguments.names, arguments.platform.removeprefix("linux/"))
 
 
 if __name__ == "__main__":

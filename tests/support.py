@@ -1,0 +1,119 @@
+"""The platform as its users reach it: HTTP through the web UI, objects through the Kubernetes API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+from pykube import DaemonSet, Deployment, HTTPClient, Job, Pod, StatefulSet
+from pytest_helm_charts.k8s.daemon_set import wait_for_daemon_sets_to_run
+from pytest_helm_charts.k8s.deployment import wait_for_deployments_to_run
+from pytest_helm_charts.k8s.job import wait_for_jobs_to_complete
+from pytest_helm_charts.k8s.stateful_set import wait_for_stateful_sets_to_run
+
+ADMIN = {"email": "admin@example.com", "password": "admin"}
+FAST_PATH_LABELS = {"triptych.dev/fast-path": "true", "triptych.dev/hugepages-2Mi": "true"}
+
+T = TypeVar("T")
+
+
+def eventually(check: Callable[[], T], seconds: float, message: str) -> T:
+    """The first true value that `check` returns; its errors count as "not yet".
+
+    Raises:
+        AssertionError: no true value within `seconds`; tells the last value or error.
+    """
+    deadline = time.monotonic() + seconds
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = check()
+            if last:
+                return last
+        except (httpx.HTTPError, AssertionError, KeyError) as error:
+            last = error
+        time.sleep(0.5)
+    raise AssertionError(f"{message} within {seconds:.0f} s; last: {last!r}")
+
+
+@dataclass
+class Api:
+    """A signed-in client of the REST API.
+
+    Attributes:
+        http: a client whose base address is the web UI.
+        user: who is signed in, as the login answered.
+    """
+
+    http: httpx.Client
+    user: dict
+
+    @classmethod
+    def log_in(cls, url: str, email: str, password: str) -> Api:
+        http = httpx.Client(base_url=f"{url}/api/v1", timeout=15)
+        answer = http.post("/auth/login", json={"email": email, "password": password})
+        answer.raise_for_status()
+        http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return cls(http, answer.json()["user"])
+
+    def status(self) -> dict:
+        return self.http.get("/status").raise_for_status().json()
+
+    def components(self) -> dict[str, str]:
+        """Status of each component by name."""
+        return {part["name"]: part["status"] for part in self.status()["components"]}
+
+    def create_user(self, email: str, role: str, password: str = "correct horse battery") -> dict:
+        body = {"email": email, "full_name": email.split("@")[0].title(), "role": role, "password": password}
+        return self.http.post("/users", json=body).raise_for_status().json()
+
+    def delete_user(self, user: dict) -> None:
+        self.http.delete(f"/users/{user['id']}").raise_for_status()
+
+    def emails(self) -> set[str]:
+        """E-mail addresses of all users, over all pages."""
+        found: set[str] = set()
+        page, pages = 1, 1
+        while page <= pages:
+            body = self.http.get("/users", params={"page": page, "per_page": 100}).raise_for_status().json()
+            found |= {user["email"] for user in body["users"]}
+            page, pages = page + 1, body["pagination"]["pages"]
+        return found
+
+
+def names(kind: type, client: HTTPClient, namespace: str) -> list[str]:
+    return [found.name for found in kind.objects(client).filter(namespace=namespace)]
+
+
+def wait_until_ready(client: HTTPClient, namespace: str, seconds: int) -> None:
+    """Wait for every workload of a namespace, whichever there are."""
+    waits = [
+        (Job, wait_for_jobs_to_complete),
+        (StatefulSet, wait_for_stateful_sets_to_run),
+        (Deployment, wait_for_deployments_to_run),
+        (DaemonSet, wait_for_daemon_sets_to_run),
+    ]
+    for kind, wait in waits:
+        if found := names(kind, client, namespace):
+            wait(client, found, namespace, seconds)
+
+
+def pods(client: HTTPClient, namespace: str, component: str | None = None) -> list[Pod]:
+    """Pods of a component (all when None) that have not completed."""
+    selector = {"app.kubernetes.io/component": component} if component else {}
+    found = Pod.objects(client).filter(namespace=namespace, selector=selector)
+    return [pod for pod in found if pod.obj["status"].get("phase") not in ("Succeeded", "Failed")]
+
+
+def fingerprint(client: HTTPClient, namespace: str) -> dict[str, tuple[str, int]]:
+    """Uid and restarts of every running pod, by name: equal before and after means that nothing restarted."""
+    return {
+        pod.name: (
+            pod.obj["metadata"]["uid"],
+            sum(status["restartCount"] for status in pod.obj["status"].get("containerStatuses", [])),
+        )
+        for pod in pods(client, namespace)
+    }
