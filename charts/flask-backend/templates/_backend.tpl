@@ -1,0 +1,90 @@
+{{/* Names of the Secrets this chart owns. */}}
+{{- define "flask-backend.signingKeySecret" -}}
+{{- .Values.signingKey.existingSecret | default (include "common.name" (list . "flask-backend-keys")) -}}
+{{- end -}}
+{{- define "flask-backend.firstAdminSecret" -}}
+{{- .Values.firstAdmin.existingSecret | default (include "common.name" (list . "flask-backend-first-admin")) -}}
+{{- end -}}
+
+{{/* Environment by which any command of the image finds the database. */}}
+{{- define "flask-backend.databaseEnv" -}}
+{{- $database := include "common.database" . | fromYaml -}}
+- {name: ENVIRONMENT, value: {{ .Values.global.environment }}}
+- {name: LOG_LEVEL, value: {{ .Values.logLevel }}}
+- {name: DB_TYPE, value: {{ $database.type }}}
+{{- if eq $database.type "sqlite" }}
+- {name: DB_SQLITE_PATH, value: /var/lib/triptych/triptych.db}
+{{- else }}
+- {name: DB_HOST, value: {{ $database.host | quote }}}
+- {name: DB_PORT, value: {{ $database.port | quote }}}
+- {name: DB_NAME, value: {{ $database.name | quote }}}
+- {name: DB_USER, value: {{ $database.user | quote }}}
+- {name: DB_PASSWORD_FILE, value: /run/secrets/triptych/database-password}
+- {name: DB_SSLMODE, value: {{ $database.sslMode }}}
+{{- if $database.caSecret }}
+- {name: DB_CA_FILE, value: /run/secrets/triptych/database-ca.crt}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Environment of the command that makes the first administrator. */}}
+{{- define "flask-backend.firstAdminEnv" -}}
+- {name: FIRST_ADMIN_EMAIL, value: {{ .Values.firstAdmin.email | quote }}}
+- {name: FIRST_ADMIN_PASSWORD_FILE, value: /run/secrets/triptych/first-admin-password}
+{{- end -}}
+
+{{/* Environment of the server alone. */}}
+{{- define "flask-backend.serverEnv" -}}
+- {name: PORT, value: "5000"}
+- {name: JWT_SIGNING_KEY_FILE, value: /run/secrets/triptych/signing.pem}
+{{- if .Values.global.redis.enabled }}
+- {name: REDIS_HOST, value: {{ include "common.name" (list . "redis") }}}
+- {name: REDIS_PORT, value: "6379"}
+- {name: REDIS_PASSWORD_FILE, value: /run/secrets/triptych/redis-password}
+{{- end }}
+{{- if .Values.global.goBackend.enabled }}
+- {name: GO_BACKEND_TARGET, value: "{{ include "common.name" (list . "go-backend") }}:{{ .Values.global.goBackend.grpcPort }}"}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Sources of the secrets volume: the database's password and certificate authority. */}}
+{{- define "flask-backend.databaseSecrets" -}}
+{{- $database := include "common.database" . | fromYaml -}}
+{{- with $database.secret }}
+- secret:
+    name: {{ . }}
+    items:
+      - {key: password, path: database-password}
+{{- end }}
+{{- with $database.caSecret }}
+- secret:
+    name: {{ . }}
+    items:
+      - {key: ca.crt, path: database-ca.crt}
+{{- end }}
+{{- end -}}
+
+{{/* Source of the secrets volume: the first administrator's password. */}}
+{{- define "flask-backend.firstAdminSecretSource" -}}
+- secret:
+    name: {{ include "flask-backend.firstAdminSecret" . }}
+    items:
+      - {key: password, path: first-admin-password}
+{{- end -}}
+
+{{/* Sources of the secrets volume of the server alone. */}}
+{{- define "flask-backend.serverSecrets" -}}
+- secret:
+    name: {{ include "flask-backend.signingKeySecret" . }}
+    items:
+      - {key: signing.pem, path: signing.pem}
+{{- if .Values.global.redis.enabled }}
+- secret:
+    name: {{ include "common.redis.secret" . }}
+    items:
+      - {key: password, path: redis-password}
+{{- end }}
+{{- end -}}

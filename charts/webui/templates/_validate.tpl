@@ -1,0 +1,10 @@
+{{/* Contradictions in this chart's values. */}}
+{{- define "webui.validate" -}}
+{{- include "common.validateAutoscaling" . -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
+{{- fail "webui.ingress.enabled is true but webui.ingress.host is empty: set webui.ingress.host" -}}
+{{- end -}}
+{{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") -}}
+{{- fail "webui.service.nodePort is set but webui.service.type is ClusterIP: set webui.service.type to NodePort" -}}
+{{- end -}}
+{{- end -}}
