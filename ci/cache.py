@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +20,13 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def cached_file(path: Path, make: Callable[[Path], None]) -> Path:
-    """`path`, made by `make(<temporary path>)` when absent; a failed or killed make leaves no half file."""
+    """`path` (a file or folder), made by `make(<temporary path>)` when absent; a killed make leaves no half of it."""
     if path.exists():
         return path
     with locked(path):
         if not path.exists():
             partial = path.with_name(f"{path.name}.partial")
-            partial.unlink(missing_ok=True)
+            _remove(partial)
             make(partial)
             partial.rename(path)
     return path
@@ -40,3 +41,10 @@ def content_key(*folders: Path, extra: str = "") -> str:
             digest.update(f"\0{path.relative_to(folder)}\0{executable}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

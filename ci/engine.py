@@ -69,6 +69,11 @@ class Engine:
             return ""
         return found if found.startswith("sha256:") else f"sha256:{found}"
 
+    def save(self, references: list[str], archive: Path) -> None:
+        """Write several local images, with all these names, into one archive."""
+        many = ("--multi-image-archive", "--format", "docker-archive") if self.name == "podman" else ()
+        self.run("save", *many, "--output", archive, *references, quiet=True)
+
 
 @cache
 def engine() -> Engine:
