@@ -1,0 +1,125 @@
+// Package server wires the parts together and runs them until told to stop.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+
+	"triptych.dev/go-backend/internal/host"
+	"triptych.dev/go-backend/internal/httpserver"
+	"triptych.dev/go-backend/internal/status"
+	"triptych.dev/go-backend/internal/xdp"
+)
+
+const stopTimeout = 10 * time.Second
+
+// Config is what the command line decides.
+type Config struct {
+	Version     string
+	NodeName    string
+	GRPCAddress string
+	HTTPAddress string
+	XDP         xdp.Options
+}
+
+// Run serves until the context ends, then finishes running calls and detaches the program.
+func Run(ctx context.Context, config Config) (err error) {
+	started := time.Now()
+	grpcListener, err := listen(ctx, config.GRPCAddress, "--grpc-address")
+	if err != nil {
+		return err
+	}
+	defer grpcListener.Close()
+	httpListener, err := listen(ctx, config.HTTPAddress, "--http-address")
+	if err != nil {
+		return err
+	}
+	defer httpListener.Close()
+
+	attachment, err := xdp.Attach(config.XDP)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, attachment.Close()) }()
+	logAttachment(attachment)
+
+	kernel, err := host.KernelRelease()
+	if err != nil {
+		return err
+	}
+	identity := status.Identity{
+		Version: config.Version, NodeName: config.NodeName, KernelRelease: kernel, StartedAt: started,
+	}
+	machine := host.New()
+	registry := httpserver.NewRegistry(config.Version, attachment, machine)
+	grpcServer, healthServer := newGRPC(status.New(identity, attachment, machine), registry)
+	var serving atomic.Bool
+	serving.Store(true)
+	httpServer := httpserver.New(registry, attachment, serving.Load)
+	slog.Info("serving", "grpc_address", grpcListener.Addr().String(), "http_address", httpListener.Addr().String(),
+		"version", config.Version, "node", config.NodeName, "kernel", kernel)
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return grpcServer.Serve(grpcListener) })
+	group.Go(func() error { return serveHTTP(httpServer, httpListener) })
+	group.Go(func() error {
+		<-ctx.Done()
+		slog.Info("stopping")
+		serving.Store(false)
+		return stop(grpcServer, healthServer, httpServer)
+	})
+	return group.Wait()
+}
+
+// listen opens a port before anything else happens, so that a busy one leaves nothing behind.
+func listen(ctx context.Context, address, flag string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is in use by another process: free it or choose another %s", address, flag)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", flag, address, err)
+	}
+	return listener, nil
+}
+
+func logAttachment(attachment *xdp.Attachment) {
+	state := attachment.State()
+	level := slog.LevelInfo
+	if attachment.Err() != nil {
+		level = slog.LevelError
+	} else if state.Mode != xdp.ModeNative {
+		level = slog.LevelWarn
+	}
+	slog.Log(context.Background(), level, "xdp", "mode", state.Mode, "interface", state.Interface,
+		"program_id", state.ProgramID, "reason", state.Reason)
+}
+
+func serveHTTP(server *http.Server, listener net.Listener) error {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// stop lets running calls finish, for at most stopTimeout.
+func stop(grpcServer *grpc.Server, healthServer *health.Server, httpServer *http.Server) error {
+	healthServer.Shutdown()
+	timer := time.AfterFunc(stopTimeout, grpcServer.Stop)
+	defer timer.Stop()
+	grpcServer.GracefulStop()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	return httpServer.Shutdown(ctx)
+}
