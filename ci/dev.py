@@ -9,7 +9,8 @@ import shlex
 import shutil
 
 import images
-from common import BUILD, ROOT, VERSIONS, CiError, log, main_guard, python, run, tools_path, venv
+import virtualenv
+from common import BUILD, ROOT, VERSIONS, CiError, log, main_guard, python, run, tools_path
 from engine import engine
 
 STATE = BUILD / "dev"
@@ -57,7 +58,7 @@ def database() -> dict[str, str]:
 def procfile() -> str:
     """One line a process, in honcho's format."""
     backend, go_backend, webui = (ROOT / "images" / name for name in ("flask-backend", "go-backend", "webui"))
-    interpreter = venv(backend / "requirements-dev.txt")
+    interpreter = virtualenv.ensure(backend / "requirements-dev.txt")
     settings = database() | {
         "ENVIRONMENT": "alpha", "PORT": str(BACKEND_PORT), "PYTHONPATH": str(backend / "src"),
         "GO_BACKEND_TARGET": f"127.0.0.1:{GRPC_PORT}",

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import cluster
 import images
 import release
-from common import BUILD, ROOT, CiError, log, main_guard, python, run, tool, tools_path, venv
+import virtualenv
+from common import BUILD, ROOT, CiError, log, main_guard, python, tool, tools_path
 
 TARGET = release.TEST
 
@@ -63,7 +64,7 @@ def lint(layer: Layer) -> None:
 def unit(layer: Layer) -> None:
     layer(python(), "-m", "pytest", "ci")
     backend = ROOT / "images" / "flask-backend"
-    interpreter = venv(backend / "requirements-dev.txt")
+    interpreter = virtualenv.ensure(backend / "requirements-dev.txt")
     layer(interpreter, "-m", "pytest", "tests/unit", cwd=backend)
     go_backend = ROOT / "images" / "go-backend"
     layer("go", "generate", "./...", cwd=go_backend)
@@ -81,7 +82,7 @@ def integration(layer: Layer) -> None:
     images.build_all()
     layer(python(), "-m", "pytest", "images/tests")
     backend = ROOT / "images" / "flask-backend"
-    layer(venv(backend / "requirements-dev.txt"), "-m", "pytest", "tests/integration", cwd=backend)
+    layer(virtualenv.ensure(backend / "requirements-dev.txt"), "-m", "pytest", "tests/integration", cwd=backend)
 
 
 def ensure_cluster() -> None:
