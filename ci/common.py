@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import subprocess
@@ -14,6 +15,8 @@ CACHE = Path(
     os.environ.get("TRIPTYCH_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "triptych"
 )
+
+REQUIREMENTS = ROOT / "ci" / "python" / "requirements.txt"
 
 
 class CiError(Exception):
@@ -49,13 +52,29 @@ def tool(name: str) -> str:
 
 def tools_key() -> str:
     """Directory name of one complete set of tools: a hash of everything that pins them."""
-    import hashlib
-
-    digest = hashlib.sha256((ROOT / "ci" / "versions.env").read_bytes())
+    digest = hashlib.sha256((ROOT / "ci" / "versions.env").read_bytes() + REQUIREMENTS.read_bytes())
     for path in sorted((ROOT / "ci" / "tools").rglob("*")):
         if path.is_file():
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def python_home() -> Path:
+    """Virtual environment of the Python tools and test libraries, one for every requirements.txt."""
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode())
+    return CACHE / "python" / digest.hexdigest()[:16]
+
+
+def python() -> str:
+    """Path of the interpreter that has the test libraries of `ci/python/requirements.in`.
+
+    Raises:
+        CiError: it has not been made yet.
+    """
+    path = python_home() / "bin" / "python"
+    if not path.exists():
+        raise CiError("the Python tools are not installed yet; run: make tools")
+    return str(path)
 
 
 def run(*command: str | Path, quiet: bool = False, **options) -> subprocess.CompletedProcess:
