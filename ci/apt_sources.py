@@ -1,4 +1,4 @@
-"""The package sources of a Debian host, and the same mirrors for another suite: no mirror is named in this repository."""
+"""The package sources of a Debian host, and the same mirrors for another suite: no mirror is named here."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ class Source:
     suite: str
 
 
-def sources_for(suite: str, apt: Path = Path("/etc/apt"), os_release: Path = Path("/etc/os-release")) -> list[str]:
-    """`deb` lines for `suite` on this host's own mirrors; empty when the host is no Debian or has no usable source."""
+def sources_for(
+    suite: str, apt: Path = Path("/etc/apt"), os_release: Path = Path("/etc/os-release")
+) -> list[str]:
+    """`deb` lines for `suite` on this host's own mirrors; empty when the host is no Debian or has none."""
     release = _key_values(os_release.read_text()) if os_release.exists() else {}
     codename = release.get("VERSION_CODENAME", "")
     if release.get("ID") != "debian" or not codename:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The image that every image starts from: Debian slim, pulled where a registry answers, else made from Debian packages."""
+"""The image that all images start from: Debian slim, pulled where a registry answers, else made of packages."""
 
 from __future__ import annotations
 

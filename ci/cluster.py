@@ -69,7 +69,11 @@ def load(name: str, references: list[str]) -> None:
     """Load local images into all nodes, only where they are missing or differ."""
     started = time.monotonic()
     count = load_images.load(name, nodes(name), list(dict.fromkeys(references)))
-    log(f"images in {name}: {count} loaded in {time.monotonic() - started:.0f} s" if count else f"images in {name}: current")
+    log(
+        f"images in {name}: {count} loaded in {time.monotonic() - started:.0f} s"
+        if count
+        else f"images in {name}: current"
+    )
 
 
 def status(name: str, kubeconfig: Path | None = None) -> None:
@@ -113,7 +117,11 @@ def kubelet_settings(built: bool, cgroup_v1: bool) -> dict:
     """
     settings: dict = {"kind": "KubeletConfiguration", "apiVersion": "kubelet.config.k8s.io/v1beta1"}
     if built:
-        settings |= {"cgroupDriver": "cgroupfs", "cgroupRoot": "/kubelet", "resolvConf": "/etc/kubernetes/resolv.conf"}
+        settings |= {
+            "cgroupDriver": "cgroupfs",
+            "cgroupRoot": "/kubelet",
+            "resolvConf": "/etc/kubernetes/resolv.conf",
+        }
     if cgroup_v1:
         settings |= {"failCgroupV1": False}
     return settings
@@ -143,7 +151,9 @@ def _check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise CiError(f"port {port} on 127.0.0.1 is busy; free it or choose another: make up PORT=<n>") from error
+            raise CiError(
+                f"port {port} on 127.0.0.1 is busy; free it or choose another: make up PORT=<n>"
+            ) from error
 
 
 def _reserve_hugepages() -> None:
@@ -151,7 +161,7 @@ def _reserve_hugepages() -> None:
     if not HUGEPAGES_FILE.exists() or int(HUGEPAGES_FILE.read_text()) >= HUGEPAGES:
         return
     if not is_root():
-        log(f"the fast path stays off until you run: sudo sysctl vm.nr_hugepages={HUGEPAGES}, then make down up")
+        log(f"no fast path until you run: sudo sysctl vm.nr_hugepages={HUGEPAGES}; make down up")
         return
     HUGEPAGES_FILE.write_text(str(HUGEPAGES))
     got = int(HUGEPAGES_FILE.read_text())
@@ -167,7 +177,9 @@ def _start_stopped(name: str) -> None:
 
 
 def _is_complete(name: str) -> bool:
-    return len(nodes(name)) == NODE_COUNT and engine().succeeds("exec", f"{name}-control-plane", "test", "-e", COMPLETE)
+    return len(nodes(name)) == NODE_COUNT and engine().succeeds(
+        "exec", f"{name}-control-plane", "test", "-e", COMPLETE
+    )
 
 
 def _wait_until_ready(name: str, kubeconfig: Path | None) -> None:
@@ -179,7 +191,9 @@ def _wait_until_ready(name: str, kubeconfig: Path | None) -> None:
             shown = pending
         if time.monotonic() > deadline:
             mend = f"make down (its data goes too) and make up make it anew; logs: {engine().name} exec"
-            raise CiError(f"cluster {name} still waits for {', '.join(pending)}; {mend} <node> cat /var/log/kubelet.log")
+            raise CiError(
+                f"cluster {name} still waits for {', '.join(pending)}; {mend} <node> cat /var/log/kubelet.log"
+            )
         time.sleep(2)
     log(f"cluster {name} is Ready")
 
@@ -187,7 +201,9 @@ def _wait_until_ready(name: str, kubeconfig: Path | None) -> None:
 def _pending(name: str, kubeconfig: Path | None) -> Iterator[str]:
     """What is not Ready yet, in words."""
     try:
-        listed = _kubectl(name, kubeconfig, "get", "nodes,deployments,daemonsets", "--all-namespaces", "--output", "json")
+        listed = _kubectl(
+            name, kubeconfig, "get", "nodes,deployments,daemonsets", "--all-namespaces", "--output", "json"
+        )
     except CiError:
         yield "the API server"
         return
@@ -199,7 +215,11 @@ def pending_objects(items: list[dict]) -> Iterator[str]:
     ready_nodes = [item for item in items if item["kind"] == "Node" and _condition(item, "Ready")]
     if len(ready_nodes) < NODE_COUNT:
         yield f"{NODE_COUNT - len(ready_nodes)} of {NODE_COUNT} nodes"
-    available = {item["metadata"]["name"] for item in items if item["kind"] == "Deployment" and _condition(item, "Available")}
+    available = {
+        item["metadata"]["name"]
+        for item in items
+        if item["kind"] == "Deployment" and _condition(item, "Available")
+    }
     yield from sorted(SYSTEM_DEPLOYMENTS - available)
     for item in items:
         if item["kind"] == "DaemonSet" and item["metadata"]["namespace"] == "kube-system":

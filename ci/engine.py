@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The container engine that everything here uses: docker or podman, detected once and remembered until the next boot.
+"""The container engine that everything uses: docker or podman, detected once and remembered until a reboot.
 
-    from engine import engine
-    engine().run("build", "-t", "localhost/triptych/webui:0.1.0", ".")
+from engine import engine
+engine().run("build", "-t", "localhost/triptych/webui:0.1.0", ".")
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from engine import engine
 LIST_IMAGES = """
 ctr --namespace k8s.io images list | awk 'NR > 1 {print $1, $3}' | while read -r name digest; do
   for wanted; do
-    [ "$name" != "$wanted" ] || echo "$name $digest $(ctr --namespace k8s.io content get "$digest" | tr -d '\\n')"
+    [ "$name" = "$wanted" ] || continue
+    echo "$name $digest $(ctr --namespace k8s.io content get "$digest" | tr -d '\\n')"
   done
 done
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The kind node image: pulled from upstream where a registry answers, else built from Go modules and Debian packages."""
+"""The kind node image: pulled where a registry answers, else built from Go modules and Debian packages."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ UPSTREAM = f"docker.io/kindest/node:{KUBERNETES}"
 SYSTEM_IMAGE = "localhost/triptych/node-system:local"
 PAUSE_IMAGE = "localhost/triptych/node-pause:local"
 METRICS_SERVER_IMAGE = f"registry.k8s.io/metrics-server/metrics-server:{VERSIONS['METRICS_SERVER_VERSION']}"
-MODULES = {
-    "local-path-provisioner": f"github.com/rancher/local-path-provisioner@{VERSIONS['LOCAL_PATH_PROVISIONER_VERSION']}",
-    "metrics-server": f"sigs.k8s.io/metrics-server/cmd/metrics-server@{VERSIONS['METRICS_SERVER_VERSION']}",
+MODULES = {  # by the version that pins each
+    "LOCAL_PATH_PROVISIONER_VERSION": "github.com/rancher/local-path-provisioner",
+    "METRICS_SERVER_VERSION": "sigs.k8s.io/metrics-server/cmd/metrics-server",
 }
 
 
@@ -107,8 +107,9 @@ def _compile(folder: Path) -> None:
     common = ("-trimpath", "-buildvcs=false", "-ldflags")
     hyperkube = ("-mod=readonly", *common, stamped, "-o", folder / "hyperkube", ".")
     run("nice", "-n", "5", "go", "build", *hyperkube, cwd=SOURCE / "hyperkube", env=env)
-    for name, module in MODULES.items():
-        log(f"building {name}")
+    for pin, path in MODULES.items():
+        module = f"{path}@{VERSIONS[pin]}"
+        log(f"building {module}")
         run("nice", "-n", "5", "go", "install", *common, "-s -w", module, cwd="/", env=env)
 
 
@@ -132,7 +133,9 @@ def _build(reference: str) -> None:
 def _build_target(context: Path, target: str, reference: str) -> None:
     arguments = ("--network", "host", "--build-arg", f"KUBERNETES_VERSION={KUBERNETES}")
     file = context / "Containerfile"
-    engine().run("build", *arguments, "--target", target, "--tag", reference, "--file", file, context, quiet=True)
+    engine().run(
+        "build", *arguments, "--target", target, "--tag", reference, "--file", file, context, quiet=True
+    )
 
 
 def _kubeadm_images(built: Path, folder: Path) -> str:
