@@ -26,6 +26,9 @@ type Counter struct {
 	Bytes    uint64
 }
 
+// loadSpec reads the compiled program; tests put a broken one in its place.
+var loadSpec = loadCounters
+
 // program is the counting program in the kernel, with its map.
 type program struct {
 	objects countersObjects
@@ -34,7 +37,7 @@ type program struct {
 // loadProgram loads the counting program. With fragments, it takes packets spread over several pages,
 // which some drivers demand on a large MTU and others refuse altogether.
 func loadProgram(fragments bool) (*program, error) {
-	spec, err := loadCounters()
+	spec, err := loadSpec()
 	if err != nil {
 		return nil, err
 	}

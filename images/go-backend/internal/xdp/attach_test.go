@@ -1,0 +1,239 @@
+package xdp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+func TestFramesOverVeth(t *testing.T) {
+	for _, mode := range []Mode{ModeNative, ModeGeneric} {
+		for _, mtu := range []int{1500, 9000} {
+			t.Run(fmt.Sprint(mode, mtu), func(t *testing.T) { framesOverVeth(t, mode, mtu) })
+		}
+	}
+}
+
+func framesOverVeth(t *testing.T, mode Mode, mtu int) {
+	enterNamespace(t)
+	addVeth(t, "up0", "peer0", mtu)
+	attachment := attach(t, Options{Interface: "up0", Mode: mode})
+	state := attachment.State()
+	if state.Mode != mode || state.Reason != "" || state.Interface != "up0" || state.ProgramID == 0 {
+		t.Fatalf("state %+v", state)
+	}
+	want := attachedCounters(t, attachment)
+	var frames [][]byte
+	for _, test := range classCases {
+		if len(test.packet) <= mtu {
+			frames = append(frames, test.packet)
+			add(want, test.packet, test.protocol)
+		}
+	}
+	sendFrames(t, "peer0", frames)
+	eventually(t, fmt.Sprintf("counters are %v", want), func() bool {
+		return slices.Equal(attachedCounters(t, attachment), want)
+	})
+}
+
+// TestTrafficPasses has a client in another namespace: datagrams arrive and are counted, one for one.
+func TestTrafficPasses(t *testing.T) {
+	enterNamespace(t)
+	own, err := netns.Get()
+	must(t, err)
+	defer own.Close()
+	other, err := netns.New()
+	must(t, err)
+	defer other.Close()
+	must(t, netns.Set(own))
+	addVeth(t, "up0", "peer0", 1500)
+	addAddress(t, "up0", netip.MustParseAddr("10.0.0.1"))
+	must(t, netlink.LinkSetNsFd(device(t, "peer0"), int(other)))
+	attachment := attach(t, Options{Interface: "up0", Mode: ModeAuto})
+	if mode := attachment.State().Mode; mode != ModeNative {
+		t.Fatalf("mode %s, want native: %s", mode, attachment.State().Reason)
+	}
+	server, err := net.ListenPacket("udp4", "10.0.0.1:4000")
+	must(t, err)
+	defer server.Close()
+	inNamespace(t, other, func() {
+		up(t, "peer0")
+		addAddress(t, "peer0", netip.MustParseAddr("10.0.0.2"))
+		client, err := net.Dial("udp4", "10.0.0.1:4000")
+		must(t, err)
+		defer client.Close()
+		for range 10 {
+			_, err = client.Write([]byte("hello"))
+			must(t, err)
+		}
+	})
+	buffer := make([]byte, 100)
+	for range 10 {
+		if length, _, err := server.ReadFrom(buffer); err != nil || string(buffer[:length]) != "hello" {
+			t.Fatalf("received %q, %v", buffer[:length], err)
+		}
+	}
+	udp := attachedCounters(t, attachment)[countersProtocolClassPROTOCOL_UDP]
+	if want := (Counter{Protocol: "udp", Packets: 10, Bytes: 10 * (14 + 20 + 8 + 5)}); udp != want {
+		t.Errorf("counted %+v, want %+v", udp, want)
+	}
+}
+
+func TestAutoFallsBackToGeneric(t *testing.T) {
+	enterNamespace(t)
+	attachment := attach(t, Options{Interface: "lo", Mode: ModeAuto})
+	state := attachment.State()
+	if state.Mode != ModeGeneric || !strings.HasPrefix(state.Reason, "native: the driver of lo has no support") {
+		t.Fatalf("state %+v", state)
+	}
+	client, err := net.Dial("udp4", "127.0.0.1:9")
+	must(t, err)
+	defer client.Close()
+	_, err = client.Write([]byte("hello"))
+	must(t, err)
+	eventually(t, "a datagram is counted", func() bool {
+		return attachedCounters(t, attachment)[countersProtocolClassPROTOCOL_UDP].Packets == 1
+	})
+}
+
+func TestNativeOnlyDoesNotFallBack(t *testing.T) {
+	enterNamespace(t)
+	state := attach(t, Options{Interface: "lo", Mode: ModeNative}).State()
+	if state.Mode != ModeOff || !strings.Contains(state.Reason, "no support") {
+		t.Fatalf("state %+v", state)
+	}
+}
+
+func TestOffTouchesNothing(t *testing.T) {
+	attachment := attach(t, Options{Interface: "missing", Mode: ModeOff})
+	if counters := attachedCounters(t, attachment); len(counters) != 0 || attachment.State().Mode != ModeOff {
+		t.Fatalf("state %+v, counters %v", attachment.State(), counters)
+	}
+}
+
+func TestObserveOnlyBesideAnotherProgram(t *testing.T) {
+	foreign := load(t, false)
+	flags := map[Mode]int{ModeNative: unix.XDP_FLAGS_DRV_MODE, ModeGeneric: unix.XDP_FLAGS_SKB_MODE}
+	for mode, flag := range flags {
+		t.Run(string(mode), func(t *testing.T) {
+			enterNamespace(t)
+			addVeth(t, "up0", "peer0", 1500)
+			must(t, netlink.LinkSetXdpFdWithFlags(device(t, "up0"), foreign.objects.CountPackets.FD(), flag))
+			id, err := foreign.id()
+			must(t, err)
+			attachment := attach(t, Options{Interface: "up0", Mode: ModeAuto})
+			want := State{
+				Mode: ModeOff, Interface: "up0", InterfaceIndex: uint32(device(t, "up0").Attrs().Index),
+				Reason: fmt.Sprintf("observe only: program %d already attached", id),
+			}
+			if state := attachment.State(); state != want {
+				t.Errorf("state %+v, want %+v", state, want)
+			}
+			must(t, attachment.Close())
+			if still := device(t, "up0").Attrs().Xdp; still == nil || still.ProgId != id {
+				t.Errorf("the other program is gone: %+v", still)
+			}
+		})
+	}
+}
+
+// TestRace covers a program that appears after we looked: the kernel refuses, and so the other one stays.
+func TestRace(t *testing.T) {
+	enterNamespace(t)
+	addVeth(t, "up0", "peer0", 1500)
+	first := attach(t, Options{Interface: "up0", Mode: ModeNative}).State()
+	second := climb(ModeAuto.ladder(), State{Interface: "up0", InterfaceIndex: first.InterfaceIndex})
+	if state := second.State(); state.Mode != ModeOff || !strings.Contains(state.Reason, "another program is attached") {
+		t.Fatalf("state %+v", state)
+	}
+	if now := device(t, "up0").Attrs().Xdp.ProgId; now != first.ProgramID {
+		t.Fatalf("program %d, want %d", now, first.ProgramID)
+	}
+}
+
+func TestCloseDetaches(t *testing.T) {
+	enterNamespace(t)
+	addVeth(t, "up0", "peer0", 1500)
+	attachment := attach(t, Options{Interface: "up0", Mode: ModeNative})
+	if found := device(t, "up0").Attrs().Xdp; found.ProgId != attachment.State().ProgramID {
+		t.Fatalf("attached %+v, state %+v", found, attachment.State())
+	}
+	must(t, attachment.Close())
+	if found := device(t, "up0").Attrs().Xdp; found != nil && found.Attached {
+		t.Fatalf("still attached: %+v", found)
+	}
+	again := attach(t, Options{Interface: "up0", Mode: ModeNative})
+	if again.State().Mode != ModeNative {
+		t.Fatalf("state %+v", again.State())
+	}
+}
+
+func TestInterfaceVanishes(t *testing.T) {
+	enterNamespace(t)
+	addVeth(t, "up0", "peer0", 1500)
+	attachment := attach(t, Options{Interface: "up0", Mode: ModeNative})
+	must(t, netlink.LinkDel(device(t, "up0")))
+	if state := attachment.State(); state.Mode != ModeOff || state.Reason != "interface up0 vanished" {
+		t.Fatalf("state %+v", state)
+	}
+	if counters := attachedCounters(t, attachment); len(counters) != len(protocols) {
+		t.Fatalf("counters %v", counters)
+	}
+	must(t, attachment.Close())
+}
+
+func TestDetachedBySomebodyElse(t *testing.T) {
+	enterNamespace(t)
+	addVeth(t, "up0", "peer0", 1500)
+	attachment := attach(t, Options{Interface: "up0", Mode: ModeNative})
+	must(t, attachment.link.Detach())
+	if state := attachment.State(); state.Mode != ModeOff || state.Reason != "the program was detached by somebody else" {
+		t.Fatalf("state %+v", state)
+	}
+}
+
+// TestVerifierRejection lets the kernel refuse a program: off, with the verifier's words, and an error to log.
+func TestVerifierRejection(t *testing.T) {
+	enterNamespace(t)
+	addVeth(t, "up0", "peer0", 1500)
+	loadSpec = func() (*ebpf.CollectionSpec, error) {
+		spec, err := loadCounters()
+		if err == nil {
+			spec.Programs[countersProgCountPackets].Instructions = asm.Instructions{asm.Return()}
+		}
+		return spec, err
+	}
+	defer func() { loadSpec = loadCounters }()
+	attachment, err := Attach(Options{Interface: "up0", Mode: ModeAuto})
+	must(t, err)
+	var rejection *ebpf.VerifierError
+	if !errors.As(attachment.Err(), &rejection) {
+		t.Fatalf("error %v", attachment.Err())
+	}
+	state := attachment.State()
+	if state.Mode != ModeOff || !strings.Contains(state.Reason, "verifier rejected") || !strings.Contains(state.Reason, "R0 !read_ok") {
+		t.Fatalf("state %+v", state)
+	}
+}
+
+func TestWithoutCapabilities(t *testing.T) {
+	enterNamespace(t)
+	addVeth(t, "up0", "peer0", 1500)
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	must(t, unix.Capset(&header, &make([]unix.CapUserData, 2)[0]))
+	attachment, err := Attach(Options{Interface: "up0", Mode: ModeAuto})
+	must(t, err)
+	if state := attachment.State(); state.Mode != ModeOff || !strings.Contains(state.Reason, "needs the capabilities BPF and NET_ADMIN") {
+		t.Fatalf("state %+v", state)
+	}
+}
