@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The image that all images start from: Debian slim, pulled where a registry answers, else made of packages."""
+"""The image that all images start from: Debian slim, pulled where a registry answers, else made here."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def cached_file(path: Path, make: Callable[[Path], None]) -> Path:
-    """`path` (a file or folder), made by `make(<temporary path>)` when absent; a killed make leaves no half."""
+    """`path` (a file or folder), made by `make(<temporary path>)` when absent; a killed make leaves none."""
     if path.exists():
         return path
     with locked(path):
