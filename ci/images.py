@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from functools import cached_property
 from pathlib import Path
 
 from base_image import ensure_base
-from common import BUILD, ROOT, VERSIONS, CiError, log, main_guard, output
+from cache import locked
+from common import BUILD, CACHE, ROOT, VERSIONS, CiError, log, main_guard, output
 from engine import engine
 from host import architecture
 
@@ -26,7 +28,7 @@ VALUES_FILE = BUILD / "images.yaml"
 # Components of the chart that do not have the name of their image.
 COMPONENTS = {"mariadb": "mysql"}
 CA_BUNDLE = Path(os.environ.get("SSL_CERT_FILE") or "/etc/ssl/certs/ca-certificates.crt")
-DECLARED_ARGUMENT = re.compile(r"^ARG\s+(\w+)", re.MULTILINE)
+DECLARATION = re.compile(r"^ARG\s+(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,10 @@ class Image:
     @cached_property
     def arguments(self) -> dict[str, str]:
         """Build arguments: the versions that the Containerfile declares."""
-        declared = DECLARED_ARGUMENT.findall((self.folder / "Containerfile").read_text())
+        declarations = DECLARATION.findall((self.folder / "Containerfile").read_text())
+        declared = {word.partition("=")[0] for line in declarations for word in line.split()}
         pinned = VERSIONS | {"VERSION": VERSIONS["PLATFORM_VERSION"]}
-        return {name: pinned[name] for name in sorted(set(declared)) if name in pinned}
+        return {name: pinned[name] for name in sorted(declared & pinned.keys())}
 
     @cached_property
     def tag(self) -> str:
@@ -107,31 +110,19 @@ def find_images(names: list[str] | None = None, arch: str = "") -> list[Image]:
     return [Image(name, arch or architecture()) for name in names or known]
 
 
-def ensure_image(image: Image) -> None:
-    """Build an image unless its tag exists, and give it the tag of the platform version.
-
-    Raises:
-        CiError: the build failed.
-    """
-    if image.exists:
-        log(f"{image.name}: up to date ({image.tag}, {image.megabytes:.0f} MB)")
-    else:
-        started = time.monotonic()
-        log(f"{image.name}: building {image.reference}")
-        _build(image)
-        log(f"{image.name}: built in {time.monotonic() - started:.0f} s ({image.tag}, {image.megabytes:.0f} MB)")
-    engine().run("tag", image.reference, image.release_reference)
-
-
 def build_all(names: list[str] | None = None, arch: str = "") -> list[str]:
-    """Build what changed of these images, default all, and write the values file.
+    """Build what changed among the named images (default: all) and write the values file.
 
     Returns:
-        The references to load into a cluster: for each image its content tag and its release tag.
+        Every reference under which the images can be used: by content and by platform version.
+
+    Raises:
+        CiError: a build failed, or a name is unknown.
     """
     images = find_images(names, arch)
     for image in images:
-        ensure_image(image)
+        with locked(CACHE / "images" / image.name):
+            _ensure(image)
     write_values()
     return [reference for image in images for reference in (image.reference, image.release_reference)]
 
@@ -143,6 +134,18 @@ def write_values() -> None:
     VALUES_FILE.write_text("# Written by ci/images.py\n" + "".join(lines))
 
 
+def _ensure(image: Image) -> None:
+    """Build an image unless its tag exists, and give it the tag of the platform version."""
+    if image.exists:
+        log(f"{image.name}: up to date ({image.tag}, {image.megabytes:.0f} MB)")
+    else:
+        started = time.monotonic()
+        log(f"{image.name}: building {image.reference}")
+        _build(image)
+        log(f"{image.name}: built in {time.monotonic() - started:.0f} s ({image.tag}, {image.megabytes:.0f} MB)")
+    engine().run("tag", image.reference, image.release_reference)
+
+
 def _build(image: Image) -> None:
     ensure_base()
     base = ensure_base(image.arch)
@@ -150,14 +153,15 @@ def _build(image: Image) -> None:
         _copy_context(image, Path(context))
         command = ["build", "--network", "host", "--platform", f"linux/{image.arch}", "--tag", image.reference]
         command += ["--file", f"{context}/Containerfile", *_build_options(image, base), context]
-        engine().run(*command, env={"DOCKER_BUILDKIT": "1"})
+        engine().run(*command, env={"DOCKER_BUILDKIT": "1"}, stdout=sys.stderr)
 
 
 def _build_options(image: Image, base: str) -> Iterator[str]:
     arguments = image.arguments | {"BASE_IMAGE": base}
     if engine().name == "podman":  # docker sets these itself; podman keeps no layers unless asked
         yield "--layers"
-        arguments |= {"BUILDPLATFORM": f"linux/{architecture()}", "TARGETPLATFORM": f"linux/{image.arch}"}
+        arguments |= {"BUILDPLATFORM": f"linux/{architecture()}"}
+        arguments |= {"TARGETPLATFORM": f"linux/{image.arch}", "TARGETARCH": image.arch}
     for name, value in arguments.items():
         yield from ("--build-arg", f"{name}={value}")
     if CA_BUNDLE.exists():
@@ -181,12 +185,12 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = _arguments()
-    images = find_images(arguments.names, arguments.platform.removeprefix("linux/"))
-    if arguments.list:
-        for image in images:
-            print(image.reference, "built" if image.exists else "missing")
+    arch = arguments.platform.removeprefix("linux/")
+    if not arguments.list:
+        build_all(arguments.names, arch)
         return
-    build_all(arguments.names, arguments.platform.removeprefix("linux/"))
+    for image in find_images(arguments.names, arch):
+        print(image.reference, "built" if image.exists else "missing")
 
 
 if __name__ == "__main__":
