@@ -44,7 +44,7 @@ def tool(name: str) -> str:
     Raises:
         CiError: the tool has not been built yet.
     """
-    path = CACHE / "bin" / tools_key() / name
+    path = tools_directory() / name
     if not path.exists():
         raise CiError(f"{name} is not built yet; run: make tools")
     return str(path)
@@ -59,9 +59,19 @@ def tools_key() -> str:
     return digest.hexdigest()[:16]
 
 
-def python_home() -> Path:
-    """Virtual environment of the Python tools and test libraries, one for every requirements.txt."""
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode())
+def tools_directory() -> Path:
+    """Directory with links to every tool of this set."""
+    return CACHE / "bin" / tools_key()
+
+
+def tools_path() -> dict[str, str]:
+    """Environment in which programs find the pinned tools before any other of the same name."""
+    return {"PATH": f"{tools_directory()}{os.pathsep}{os.environ['PATH']}"}
+
+
+def python_home(requirements: Path = REQUIREMENTS) -> Path:
+    """Virtual environment of a requirements file: by default of the Python tools and test libraries."""
+    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode())
     return CACHE / "python" / digest.hexdigest()[:16]
 
 

@@ -7,11 +7,11 @@ import json
 import os
 import re
 import resource
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cache import cached_file
 from common import CACHE, ROOT, VERSIONS, CiError, log, output, run
 
 # Settings of the caller that would change the result are overridden.
@@ -119,28 +119,27 @@ GO_TOOLS = (
 )
 
 
-def build(tool: GoTool) -> None:
+def build(tool: GoTool) -> bool:
     """Build one program into the cache; on failure nothing stays behind.
+
+    Returns:
+        Whether it had to be built.
 
     Raises:
         CiError: the build failed, or the pin of a wrapper module is another one.
     """
-    temporary = tool.binary.parent.with_suffix(".building")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    if tool.binary.exists():
+        return False
     log(f"building {tool.name} {tool.version} …")
     start, cpu = time.monotonic(), child_cpu_seconds()
-    try:
-        compile_into(tool, temporary)
-        shutil.rmtree(tool.binary.parent, ignore_errors=True)
-        temporary.rename(tool.binary.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    cached_file(tool.binary.parent, lambda directory: compile_into(tool, directory))
     seconds, cpu = time.monotonic() - start, child_cpu_seconds() - cpu
     log(f"built {tool.name} {tool.version} in {seconds:.0f} s ({cpu:.0f} CPU seconds)")
+    return True
 
 
 def compile_into(tool: GoTool, directory: Path) -> None:
+    directory.mkdir()
     flags = f"-ldflags={linker_flags(tool)}"
     if tool.wrapped:
         check_pin(tool)

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sys
 from pathlib import Path
 
 from cache import locked
-from common import CACHE, log, run
-
-
-def home(requirements: Path) -> Path:
-    """Folder of the environment for a requirements file and this Python."""
-    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode())
-    return CACHE / "python" / digest.hexdigest()[:16]
+from common import log, python_home, run
 
 
 def ensure(requirements: Path) -> Path:
@@ -23,14 +16,14 @@ def ensure(requirements: Path) -> Path:
     Raises:
         CiError: a package could not be installed; nothing half-made is left behind.
     """
-    folder = home(requirements)
+    folder = python_home(requirements)
     complete = folder / "complete"
     with locked(folder):
         if not complete.exists():
             log(f"installing {requirements.parent.name}/{requirements.name}")
             shutil.rmtree(folder, ignore_errors=True)
             run(sys.executable, "-m", "venv", folder, quiet=True)
-            pip = [folder / "bin" / "pip", "--disable-pip-version-check", "install", "--no-deps"]
+            pip = [folder / "bin" / "pip", "--disable-pip-version-check", "install", "--no-deps", "--only-binary=:all:"]
             run(*pip, "--require-hashes", "--requirement", requirements, quiet=True)
             complete.touch()
     return folder / "bin" / "python"

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Run every linter, tell which failed, and exit 1 if one did. `python3 ci/lint.py ruff ct` runs only these."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from common import ROOT, CiError, log, main_guard, output, tool, tools_path
+
+SHELLS = ("sh", "bash", "dash")
+GO_MODULES = ("images/go-backend", "ci/tools/kubectl")
+Command = tuple[list[str], Path]  # arguments and working directory
+
+
+def files() -> list[Path]:
+    """Every file of the work tree that git knows or would add, relative to its root."""
+    listed = output("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT)
+    return sorted(Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file())
+
+
+def is_shell(path: Path) -> bool:
+    """Whether a file is a shell script, by its name or first line."""
+    with (ROOT / path).open("rb") as handle:
+        first = handle.readline(80).decode(errors="replace").split()
+    program = Path(first[-1]).name if first and first[0].startswith("#!") else ""
+    return path.suffix == ".sh" or program in SHELLS
+
+
+def ruff() -> Iterator[Command]:
+    yield ["ruff", "check", "--quiet", "."], ROOT
+    yield ["ruff", "format", "--check", "--quiet", "--diff", "."], ROOT
+
+
+def yamllint() -> Iterator[Command]:
+    documents = [str(path) for path in files() if path.suffix in {".yaml", ".yml"}]
+    yield ["yamllint", "--strict", "--config-file", "ci/yamllint.yaml", *documents], ROOT
+
+
+def helm() -> Iterator[Command]:
+    for values in sorted(ROOT.glob("values-*.yaml")) + sorted(ROOT.glob("ci/*-values.yaml")):
+        yield ["helm", "lint", "--strict", "--quiet", ".", "--values", str(values.relative_to(ROOT))], ROOT
+
+
+def ct() -> Iterator[Command]:
+    yield ["ct", "lint", "--config", "ci/ct.yaml"], ROOT
+
+
+def shell() -> Iterator[Command]:
+    scripts = [str(path) for path in files() if is_shell(path)]
+    for script in scripts:
+        yield ["bash", "-n", script], ROOT
+    yield ["shellcheck", "--external-sources", *scripts], ROOT
+
+
+def go() -> Iterator[Command]:
+    sources = [str(path) for path in files() if path.suffix == ".go"]
+    yield ["bash", "-c", 'test -z "$(gofmt -d "$@" | tee /dev/stderr)"', "gofmt", *sources], ROOT
+    yield ["go", "generate", "./..."], ROOT / "images" / "go-backend"
+    for module in GO_MODULES:
+        yield ["go", "vet", "./..."], ROOT / module
+
+
+def webui() -> Iterator[Command]:
+    directory = ROOT / "images" / "webui"
+    installed = directory / "node_modules" / ".package-lock.json"
+    locked = directory / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < locked.stat().st_mtime:
+        yield ["npm", "ci", "--no-audit", "--no-fund"], directory
+    yield ["npm", "run", "--silent", "lint"], directory
+
+
+LINTERS: dict[str, Callable[[], Iterator[Command]]] = {
+    linter.__name__: linter for linter in (ruff, yamllint, shell, helm, ct, go, webui)
+}
+
+
+def passes(name: str) -> bool:
+    """Run the commands of one linter, all of them, and show the output of those that fail."""
+    start, failed = time.monotonic(), 0
+    for command, directory in LINTERS[name]():
+        result = subprocess.run(
+            command,
+            check=False,
+            cwd=directory,
+            env={**os.environ, **tools_path()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if result.returncode:
+            failed += 1
+            print(f"$ {' '.join(command[:8])}\n{result.stdout}", flush=True)
+    log(f"{name}: {'failed' if failed else 'ok'} ({time.monotonic() - start:.0f} s)")
+    return not failed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("linters", nargs="*", metavar="linter", help=f"which to run: {' '.join(LINTERS)}")
+    names = parser.parse_args().linters or list(LINTERS)
+    if unknown := sorted(set(names) - set(LINTERS)):
+        raise CiError(f"no linter named {', '.join(unknown)}; there are: {', '.join(LINTERS)}")
+    tool("helm")  # says at once when the tools are not built
+    if failed := [name for name in names if not passes(name)]:
+        raise CiError(f"{len(failed)} of {len(names)} linters failed: {', '.join(failed)}")
+    log(f"all {len(names)} linters pass: {', '.join(names)}")
+
+
+if __name__ == "__main__":
+    main_guard(main)
