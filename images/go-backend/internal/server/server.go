@@ -22,7 +22,7 @@ import (
 	"triptych.dev/go-backend/internal/xdp"
 )
 
-const stopTimeout = 10 * time.Second
+const stopTimeout = 5 * time.Second
 
 // Config is what the command line decides.
 type Config struct {

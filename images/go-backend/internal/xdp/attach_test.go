@@ -226,14 +226,45 @@ func TestVerifierRejection(t *testing.T) {
 	}
 }
 
-func TestWithoutCapabilities(t *testing.T) {
-	enterNamespace(t)
-	addVeth(t, "up0", "peer0", 1500)
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	must(t, unix.Capset(&header, &make([]unix.CapUserData, 2)[0]))
-	attachment, err := Attach(Options{Interface: "up0", Mode: ModeAuto})
-	must(t, err)
-	if state := attachment.State(); state.Mode != ModeOff || !strings.Contains(state.Reason, "needs the capabilities BPF and NET_ADMIN") {
-		t.Fatalf("state %+v", state)
+func TestCapabilities(t *testing.T) {
+	const needed = "needs the capabilities BPF and NET_ADMIN"
+	tests := []struct {
+		name         string
+		capabilities []int
+		mode         Mode
+		reason       string
+	}{
+		{"none", nil, ModeOff, needed},
+		{"BPF alone", []int{unix.CAP_BPF}, ModeOff, needed},
+		{"NET_ADMIN alone", []int{unix.CAP_NET_ADMIN}, ModeOff, needed},
+		{"both", []int{unix.CAP_BPF, unix.CAP_NET_ADMIN}, ModeNative, ""},
 	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			enterNamespace(t)
+			addVeth(t, "up0", "peer0", 1500)
+			keepCapabilities(t, test.capabilities)
+			attachment, err := Attach(Options{Interface: "up0", Mode: ModeAuto})
+			must(t, err)
+			defer attachment.Close()
+			if state := attachment.State(); state.Mode != test.mode || !strings.Contains(state.Reason, test.reason) {
+				t.Fatalf("state %+v", state)
+			}
+			if _, err := attachment.Counters(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// keepCapabilities takes all others from this thread, which ends with the test.
+func keepCapabilities(t *testing.T, kept []int) {
+	t.Helper()
+	var sets [2]unix.CapUserData
+	for _, capability := range kept {
+		bit := uint32(1) << (capability % 32)
+		sets[capability/32].Effective |= bit
+		sets[capability/32].Permitted |= bit
+	}
+	must(t, unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &sets[0]))
 }

@@ -51,14 +51,14 @@ func loadProgram(fragments bool) (*program, error) {
 	return loaded, nil
 }
 
-// explainLoad tells a verifier rejection, which is our fault, from a missing capability: both are EACCES or EPERM.
+// explainLoad tells a verifier rejection, which is our fault, from a missing permission.
 func explainLoad(err error) error {
 	var rejection *ebpf.VerifierError
 	switch {
 	case errors.As(err, &rejection):
 		return fmt.Errorf("the verifier rejected the XDP program: %w", err)
-	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("loading the XDP program needs the capabilities BPF and NET_ADMIN: %w", err)
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSYS):
+		return fmt.Errorf("loading the XDP program needs the capabilities BPF and NET_ADMIN and a seccomp profile that allows bpf(): %w", err)
 	default:
 		return fmt.Errorf("load the XDP program: %w", err)
 	}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 // Counts packets and bytes by protocol class on every CPU; passes everything.
 
+#include <stdbool.h>
+
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -55,6 +57,13 @@ struct fragment_header {
 	__be32 identification;
 };
 
+// Copies a header out of the packet, false if it is cut short. Headers are read by offset, not by pointer: adding
+// a variable to a packet pointer takes CAP_PERFMON, and a header may lie behind the packet's first page.
+static __always_inline bool load(struct xdp_md *context, __u32 offset, void *header, __u32 length)
+{
+	return bpf_xdp_load_bytes(context, offset, header, length) == 0;
+}
+
 static __always_inline enum protocol_class transport_class(__u8 protocol)
 {
 	switch (protocol) {
@@ -67,15 +76,15 @@ static __always_inline enum protocol_class transport_class(__u8 protocol)
 	}
 }
 
-static __always_inline enum protocol_class ipv4_class(void *cursor, void *end)
+static __always_inline enum protocol_class ipv4_class(struct xdp_md *context, __u32 offset)
 {
-	struct iphdr *header = cursor;
+	struct iphdr header;
 
-	if ((void *)(header + 1) > end || header->version != 4 || header->ihl < 5)
+	if (!load(context, offset, &header, sizeof(header)) || header.version != 4 || header.ihl < 5)
 		return PROTOCOL_OTHER_IP;
-	if (header->protocol == IPPROTO_ICMP)
+	if (header.protocol == IPPROTO_ICMP)
 		return PROTOCOL_ICMP;
-	return transport_class(header->protocol);
+	return transport_class(header.protocol);
 }
 
 // Length of an extension header in bytes, 0 for a protocol that is none.
@@ -103,63 +112,61 @@ static __always_inline enum protocol_class ipv6_upper_class(__u8 protocol)
 	return transport_class(protocol);
 }
 
-static __always_inline enum protocol_class ipv6_class(void *cursor, void *end)
+static __always_inline enum protocol_class ipv6_class(struct xdp_md *context, __u32 offset)
 {
-	struct ipv6hdr *header = cursor;
+	struct ipv6hdr header;
 
-	if ((void *)(header + 1) > end || header->version != 6)
+	if (!load(context, offset, &header, sizeof(header)) || header.version != 6)
 		return PROTOCOL_OTHER_IP;
-	__u8 protocol = header->nexthdr;
-	cursor = header + 1;
+	__u8 protocol = header.nexthdr;
+	offset += sizeof(header);
 
-#pragma unroll
 	for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
-		struct extension_header *extension = cursor;
-		struct fragment_header *fragment = cursor;
+		struct extension_header extension;
+		struct fragment_header fragment;
 
 		if (!extension_length(protocol, 0))
-			return ipv6_upper_class(protocol);
-		if ((void *)(extension + 1) > end)
+			break;
+		if (!load(context, offset, &extension, sizeof(extension)))
 			return PROTOCOL_OTHER_IP;
 		if (protocol == IPPROTO_FRAGMENT) {
-			if ((void *)(fragment + 1) > end)
+			if (!load(context, offset, &fragment, sizeof(fragment)))
 				return PROTOCOL_OTHER_IP;
 			// Behind the first fragment come data, not headers.
-			if (fragment->offset & bpf_htons(FRAGMENT_OFFSET_MASK))
-				return ipv6_upper_class(fragment->next);
+			if (fragment.offset & bpf_htons(FRAGMENT_OFFSET_MASK))
+				return ipv6_upper_class(fragment.next);
 		}
-		cursor += extension_length(protocol, extension->length);
-		protocol = extension->next;
+		offset += extension_length(protocol, extension.length);
+		protocol = extension.next;
 	}
 	return ipv6_upper_class(protocol);
 }
 
-static __always_inline enum protocol_class packet_class(void *cursor, void *end)
+static __always_inline enum protocol_class packet_class(struct xdp_md *context)
 {
-	struct ethhdr *ethernet = cursor;
+	struct ethhdr ethernet;
+	__u32 offset = sizeof(ethernet);
 
-	if ((void *)(ethernet + 1) > end)
+	if (!load(context, 0, &ethernet, sizeof(ethernet)))
 		return PROTOCOL_OTHER;
-	__be16 protocol = ethernet->h_proto;
-	cursor = ethernet + 1;
+	__be16 protocol = ethernet.h_proto;
 
-#pragma unroll
 	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
-		struct vlan_header *vlan = cursor;
+		struct vlan_header vlan;
 
 		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
 			break;
-		if ((void *)(vlan + 1) > end)
+		if (!load(context, offset, &vlan, sizeof(vlan)))
 			return PROTOCOL_OTHER;
-		protocol = vlan->protocol;
-		cursor = vlan + 1;
+		protocol = vlan.protocol;
+		offset += sizeof(vlan);
 	}
 
 	switch (protocol) {
 	case bpf_htons(ETH_P_IP):
-		return ipv4_class(cursor, end);
+		return ipv4_class(context, offset);
 	case bpf_htons(ETH_P_IPV6):
-		return ipv6_class(cursor, end);
+		return ipv6_class(context, offset);
 	case bpf_htons(ETH_P_ARP):
 		return PROTOCOL_ARP;
 	default:
@@ -171,9 +178,7 @@ static __always_inline enum protocol_class packet_class(void *cursor, void *end)
 SEC("xdp.frags")
 int count_packets(struct xdp_md *context)
 {
-	void *data = (void *)(long)context->data;
-	void *end = (void *)(long)context->data_end;
-	__u32 class = packet_class(data, end);
+	__u32 class = packet_class(context);
 	struct counter *counter = bpf_map_lookup_elem(&counters, &class);
 
 	if (counter) {
