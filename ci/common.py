@@ -16,6 +16,8 @@ CACHE = Path(
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "triptych"
 )
 
+# Go and Node.js of hosts that have none (ci/prerequisites.sh); every program started from here finds them.
+os.environ["PATH"] = f"{CACHE / 'toolchains' / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 REQUIREMENTS = ROOT / "ci" / "python" / "requirements.txt"
 
 
