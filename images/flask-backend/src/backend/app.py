@@ -1,0 +1,114 @@
+"""The application factory."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from backend.auth import views as auth_views
+from backend.auth.gate import init_gate
+from backend.auth.passwords import PasswordHasher
+from backend.auth.throttle import LoginThrottle
+from backend.auth.tokens import TokenIssuer, load_signing_key
+from backend.config import Settings, load_settings
+from backend.context import Services
+from backend.database.session import Database
+from backend.health import views as health_views
+from backend.logs import configure_logging
+from backend.metrics import Metrics, init_metrics
+from backend.problems import ProblemApi, init_problems
+from backend.requests import init_requests
+from backend.status import views as status_views
+from backend.status.fast_path import FastPath
+from backend.users import views as users_views
+
+MAX_BODY_BYTES = 1024 * 1024
+REDIS_TIMEOUT_SECONDS = 0.3
+
+
+def create_app(settings: Settings) -> Flask:
+    """The WSGI application; call it in the process that serves, after any fork.
+
+    Raises:
+        ConfigError: the signing key cannot be used.
+    """
+    app = Flask("backend", static_folder=None)
+    app.config.update(_configuration(settings))
+    app.json.sort_keys = False
+    # One trailing slash is one more path: no redirects.
+    app.url_map.strict_slashes = True
+    services = build_services(settings)
+    app.extensions["backend"] = services
+    # The order matters: a request has its id and its clock before anything may refuse it.
+    init_metrics(app, services.metrics)
+    init_requests(app)
+    init_problems(app)
+    api = ProblemApi(app)
+    init_gate(app)
+    for blueprint in (auth_views.blueprint, users_views.blueprint, status_views.blueprint):
+        api.register_blueprint(blueprint)
+    app.register_blueprint(auth_views.keys_blueprint)
+    app.register_blueprint(health_views.blueprint)
+    if settings.trusted_proxy_hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxy_hops, x_proto=0)
+    return app
+
+
+def create_served_app() -> Flask:
+    """What the server loads in its worker process."""
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    app = create_app(settings)
+    if settings.jwt_signing_key_file is None:
+        log = structlog.get_logger(__name__)
+        log.warning("no JWT_SIGNING_KEY_FILE: signing with a key that dies with this process (alpha only)")
+    return app
+
+
+def build_services(settings: Settings) -> Services:
+    """Everything that one process holds; connects to nothing yet."""
+    metrics = Metrics()
+    redis = _redis(settings)
+    return Services(
+        settings=settings,
+        metrics=metrics,
+        database=Database(settings, on_error=lambda outcome: metrics.transactions.labels(outcome).inc()),
+        redis=redis,
+        hasher=PasswordHasher(settings.password_hash_cost),
+        tokens=TokenIssuer(load_signing_key(settings)),
+        throttle=LoginThrottle(redis),
+        fast_path=FastPath(settings.go_backend_target),
+    )
+
+
+def _redis(settings: Settings) -> Redis | None:
+    if not settings.redis_host:
+        return None
+    return Redis(
+        host=settings.redis_host,
+        port=settings.redis_port,
+        password=settings.redis_password.get_secret_value() if settings.redis_password else None,
+        socket_timeout=REDIS_TIMEOUT_SECONDS,
+        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def _configuration(settings: Settings) -> dict:
+    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    return {
+        "MAX_CONTENT_LENGTH": MAX_BODY_BYTES,
+        "API_TITLE": "Triptych",
+        "API_VERSION": settings.triptych_version,
+        "OPENAPI_VERSION": "3.1.0",
+        "OPENAPI_URL_PREFIX": "/api/v1",
+        "OPENAPI_JSON_PATH": "openapi.json",
+        "API_SPEC_OPTIONS": {
+            "components": {"securitySchemes": {"bearer": bearer}},
+            "security": [{"bearer": []}],
+        },
+    }

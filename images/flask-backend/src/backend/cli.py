@@ -1,0 +1,154 @@
+"""The command `backend`. Exit codes: 0 done, 1 failed, 2 wrong usage or setting."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.request
+from pathlib import Path
+
+import click
+
+
+@click.group()
+@click.version_option(os.environ.get("TRIPTYCH_VERSION", "0.1.0"), prog_name="backend")
+def cli() -> None:
+    """The REST API of the Triptych platform."""
+
+
+def main() -> None:
+    """Entry point: every expected failure is one line on stderr."""
+    # Imports happen inside the commands, so that the health command starts in no time.
+    from backend.config import ConfigError
+
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except ConfigError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+def _settings():
+    from backend.config import load_settings
+    from backend.logs import configure_logging
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    return settings
+
+
+def _progress(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@cli.command()
+@click.option("--address", default="0.0.0.0", show_default=True, help="Address to listen at.")
+@click.option("--migrate", "migrate_first", is_flag=True, help="Run `backend migrate` before.")
+@click.option("--reload", is_flag=True, help="Restart when the source changes (needs watchfiles).")
+def serve(address: str, migrate_first: bool, reload: bool) -> None:
+    """Serve the API on PORT."""
+    from backend.auth.tokens import load_signing_key
+    from backend.server import serve as run_server
+
+    settings = _settings()
+    load_signing_key(settings)
+    if migrate_first:
+        _migrate(settings, 60)
+    run_server(settings, address, reload)
+
+
+@cli.command()
+@click.option("--timeout", default=300, show_default=True, help="Seconds to wait for the database.")
+def migrate(timeout: int) -> None:
+    """Wait for the database, update its schema, create the first admin."""
+    _migrate(_settings(), timeout)
+
+
+def _migrate(settings, timeout: int) -> None:
+    from backend.database.migrate import MigrationError
+    from backend.database.migrate import migrate as run_migrations
+    from backend.users.first_admin import create_first_admin
+
+    try:
+        run_migrations(settings, timeout, _progress)
+        create_first_admin(settings, _progress)
+    except MigrationError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@cli.command("create-admin")
+@click.option("--email", required=True)
+@click.option("--full-name", default="Administrator", show_default=True)
+@click.option("--password-file", type=click.File(), help="Read the password here (- is stdin), no prompt.")
+def create_admin(email: str, full_name: str, password_file) -> None:
+    """Create an active admin."""
+    from backend.users.first_admin import create_admin as create
+
+    settings = _settings()
+    if password_file:
+        password = password_file.read().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    create(settings, email, full_name, password)
+    _progress(f"created the admin {email}")
+
+
+@cli.command()
+def healthcheck() -> None:
+    """Exit 0 when the server on PORT lives."""
+    url = f"http://127.0.0.1:{os.environ.get('PORT') or 5000}/healthz"
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            healthy = json.load(answer).get("status") == "ok"
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{url}: {error}") from None
+    if not healthy:
+        raise click.ClickException(f"{url}: not ok")
+
+
+@cli.command("bootstrap-secrets")
+@click.option("--file", "path", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--timeout", default=120, show_default=True, help="Seconds to try while the API is away.")
+def bootstrap_secrets(path: Path, timeout: int) -> None:
+    """Create the Kubernetes Secrets of a JSON file that do not exist yet."""
+    from backend.logs import configure_logging
+    from backend.secrets_bootstrap.service import BootstrapError, bootstrap
+
+    configure_logging("warning")
+    try:
+        bootstrap(path, timeout, _progress)
+    except BootstrapError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@cli.command()
+@click.option("--url", envvar="BACKEND_URL", required=True, help="Of the WebUI or of the backend itself.")
+@click.option("--email", default="admin@example.com", show_default=True, envvar="FIRST_ADMIN_EMAIL")
+@click.option("--password", envvar="FIRST_ADMIN_PASSWORD", help="Better: --password-file.")
+@click.option("--password-file", type=click.File(), envvar="FIRST_ADMIN_PASSWORD_FILE")
+@click.option("--expect-fast-path", is_flag=True, help="Fail unless the status says that the fast path runs.")
+@click.option(
+    "--go-backend",
+    metavar="HOST:PORT",
+    envvar="GO_BACKEND_TARGET",
+    help="Also ask its grpc.health.v1; implies --expect-fast-path.",
+)
+@click.option("--timeout", default=60, show_default=True, help="Seconds to try until all is healthy.")
+def smoke(url, email, password, password_file, expect_fast_path, go_backend, timeout) -> None:
+    """Log in, write and read through the API, check every component."""
+    from backend.smoke import SmokeError, smoke_test
+
+    if password_file:
+        password = password_file.read().rstrip("\r\n")
+    if not password:
+        raise click.UsageError("give --password-file or --password")
+    try:
+        smoke_test(url, email, password, expect_fast_path or bool(go_backend), go_backend or "", timeout, _progress)
+    except SmokeError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,174 @@
+"""Settings, read once from the environment; `docs/developers/contracts.md` lists the variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ALPHA_ADMIN_EMAIL = "admin@example.com"
+ALPHA_ADMIN_PASSWORD = "admin"
+MIN_PASSWORD_LENGTH = 12
+DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306}
+
+
+class ConfigError(Exception):
+    """A setting is wrong; the text is one line that names the variable and the fix."""
+
+
+class Settings(BaseSettings):
+    """All settings, by the lower-case names of their environment variables.
+
+    Raises:
+        pydantic.ValidationError: a value is missing or wrong; use `load_settings` for one clear line.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    environment: Literal["alpha", "beta", "production"] = "production"
+    triptych_version: str = "0.1.0"
+    port: int = Field(5000, ge=1, le=65535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    threads: int = Field(24, ge=1, le=256)
+    trusted_proxy_hops: int = Field(1, ge=0, le=8)
+
+    db_type: Literal["postgresql", "mysql", "sqlite"] | None = None
+    db_host: str = ""
+    db_port: int | None = Field(None, ge=1, le=65535)
+    db_name: str = "triptych"
+    db_user: str = "triptych"
+    db_password: SecretStr | None = None
+    db_password_file: Path | None = None
+    db_sslmode: Literal["disable", "prefer", "require", "verify-full"] = "prefer"
+    db_ca_file: Path | None = None
+    db_sqlite_path: Path = Path("triptych.sqlite3")
+
+    redis_host: str = ""
+    redis_port: int = Field(6379, ge=1, le=65535)
+    redis_password: SecretStr | None = None
+    redis_password_file: Path | None = None
+
+    go_backend_target: str = ""
+
+    jwt_signing_key_file: Path | None = None
+    password_hash_cost: int = Field(12, ge=4, le=15)
+
+    first_admin_email: str = ""
+    first_admin_password: SecretStr | None = None
+    first_admin_password_file: Path | None = None
+
+    @property
+    def is_alpha(self) -> bool:
+        return self.environment == "alpha"
+
+    @property
+    def min_password_length(self) -> int:
+        """Shortest password that a user may have in this environment, in characters."""
+        return 8 if self.is_alpha else MIN_PASSWORD_LENGTH
+
+    @model_validator(mode="after")
+    def _check(self) -> Settings:
+        for name in ("db_password", "redis_password", "first_admin_password"):
+            _read_secret_file(self, name)
+        _check_database(self)
+        _check_go_backend(self)
+        _check_keys(self)
+        _check_first_admin(self)
+        return self
+
+
+def load_settings() -> Settings:
+    """Settings from the environment.
+
+    Raises:
+        ConfigError: with one line for the first wrong variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        name = ".".join(str(part) for part in first["loc"]).upper()
+        raise ConfigError(f"{name}: {message}" if name else message) from None
+
+
+def read_file(variable: str, path: Path) -> bytes:
+    """Content of a file that a variable names.
+
+    Raises:
+        ValueError: it cannot be read; the text names the variable.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{variable}: cannot read {path} ({error.strerror})") from None
+
+
+def _read_secret_file(settings: Settings, name: str) -> None:
+    path = getattr(settings, f"{name}_file")
+    if path is None:
+        return
+    variable = f"{name.upper()}_FILE"
+    if getattr(settings, name) is not None:
+        raise ValueError(f"{variable}: set either {name.upper()} or {variable}, not both")
+    try:
+        text = read_file(variable, path).decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError(f"{variable}: {path} is not UTF-8 text") from None
+    if not text:
+        raise ValueError(f"{variable}: {path} is empty")
+    setattr(settings, name, SecretStr(text))
+
+
+def _check_database(settings: Settings) -> None:
+    if settings.db_type is None:
+        raise ValueError("DB_TYPE: is required; set it to postgresql, mysql or sqlite")
+    if settings.db_type == "sqlite":
+        if not settings.db_sqlite_path.absolute().parent.is_dir():
+            raise ValueError(f"DB_SQLITE_PATH: no directory {settings.db_sqlite_path.absolute().parent}")
+        return
+    if not settings.db_host:
+        raise ValueError(f"DB_HOST: is required with DB_TYPE={settings.db_type}")
+    if any(character in settings.db_host for character in "/@: "):
+        raise ValueError("DB_HOST: must be a host name or address; the port goes to DB_PORT")
+    if settings.db_password is None:
+        raise ValueError("DB_PASSWORD: set DB_PASSWORD or DB_PASSWORD_FILE")
+    if settings.db_sslmode == "verify-full" and settings.db_ca_file is None:
+        raise ValueError("DB_CA_FILE: is required with DB_SSLMODE=verify-full")
+    if settings.db_ca_file is not None:
+        read_file("DB_CA_FILE", settings.db_ca_file)
+    settings.db_port = settings.db_port or DEFAULT_PORTS[settings.db_type]
+
+
+def _check_go_backend(settings: Settings) -> None:
+    if not settings.go_backend_target:
+        return
+    host, _, port = settings.go_backend_target.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("GO_BACKEND_TARGET: must be host:port, for example go-backend:50051")
+
+
+def _check_keys(settings: Settings) -> None:
+    if settings.jwt_signing_key_file is not None:
+        read_file("JWT_SIGNING_KEY_FILE", settings.jwt_signing_key_file)
+    if settings.password_hash_cost < 10 and not settings.is_alpha:
+        raise ValueError("PASSWORD_HASH_COST: must be at least 10 outside alpha")
+
+
+def _check_first_admin(settings: Settings) -> None:
+    if settings.is_alpha:
+        settings.first_admin_email = settings.first_admin_email or ALPHA_ADMIN_EMAIL
+        settings.first_admin_password = settings.first_admin_password or SecretStr(ALPHA_ADMIN_PASSWORD)
+        return
+    if settings.first_admin_password is None:
+        return
+    password = settings.first_admin_password.get_secret_value()
+    if password == ALPHA_ADMIN_PASSWORD or len(password) < MIN_PASSWORD_LENGTH:
+        raise ValueError(
+            f"FIRST_ADMIN_PASSWORD: must have at least {MIN_PASSWORD_LENGTH} characters"
+            f" with ENVIRONMENT={settings.environment}; the default is for alpha only"
+        )
+    if not settings.first_admin_email:
+        raise ValueError("FIRST_ADMIN_EMAIL: is required with FIRST_ADMIN_PASSWORD")

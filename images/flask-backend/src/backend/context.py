@@ -1,0 +1,35 @@
+"""What one process holds: made once by the app factory, reached through `services()`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import current_app
+from redis import Redis
+
+from backend.auth.passwords import PasswordHasher
+from backend.auth.throttle import LoginThrottle
+from backend.auth.tokens import TokenIssuer
+from backend.config import Settings
+from backend.database.session import Database
+from backend.metrics import Metrics
+from backend.status.fast_path import FastPath
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that views and services need besides the request."""
+
+    settings: Settings
+    metrics: Metrics
+    database: Database
+    redis: Redis | None
+    hasher: PasswordHasher
+    tokens: TokenIssuer
+    throttle: LoginThrottle
+    fast_path: FastPath
+
+
+def services() -> Services:
+    """The services of the running application."""
+    return current_app.extensions["backend"]

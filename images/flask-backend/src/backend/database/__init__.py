@@ -1,0 +1,1 @@
+"""The database, through PyDAL: adapters, transactions, tables and migrations."""

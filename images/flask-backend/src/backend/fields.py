@@ -1,0 +1,51 @@
+"""Schema parts that every domain shares: strict text, strict JSON bodies."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import ClassVar
+
+from flask_smorest import Blueprint as SmorestBlueprint
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from webargs.flaskparser import FlaskParser
+
+_REFUSED_CATEGORIES = {"Cc", "Cs"}
+
+
+def no_control_characters(text: str) -> None:
+    """Refuse NUL, other control characters and lone surrogates: no database stores them all alike."""
+    if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
+        raise ValidationError("Must not contain control characters.")
+
+
+def text(minimum: int, maximum: int, **options) -> fields.String:
+    """A string field of `minimum` to `maximum` characters without control characters."""
+    length = validate.Length(min=minimum, max=maximum)
+    extra = options.pop("validate", [])
+    return fields.String(validate=[length, no_control_characters, *extra], **options)
+
+
+class StrictSchema(Schema):
+    """Unknown fields are errors."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class StrictParser(FlaskParser):
+    """Unknown query parameters are errors, and every body that is no JSON is a 400."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict] = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}
+
+    def load_json(self, req, schema):
+        try:
+            return super().load_json(req, schema)
+        except (ValueError, RecursionError) as error:
+            # Numbers of thousands of digits and endless nesting escape the usual handling.
+            self._handle_invalid_json_error(error, req)
+
+
+class Blueprint(SmorestBlueprint):
+    """A flask-smorest blueprint that parses strictly."""
+
+    ARGUMENTS_PARSER = StrictParser()

@@ -1,0 +1,30 @@
+"""Who may do what: the one table of endpoints and roles. An endpoint without a row answers nobody."""
+
+from __future__ import annotations
+
+ADMIN = "admin"
+MAINTAINER = "maintainer"
+VIEWER = "viewer"
+ROLES = (ADMIN, MAINTAINER, VIEWER)
+
+PUBLIC = frozenset({"*"})
+ANYBODY_SIGNED_IN = frozenset(ROLES)
+ADMINS = frozenset({ADMIN})
+
+PERMISSIONS: dict[str, frozenset[str]] = {
+    "health.healthz": PUBLIC,
+    "health.readyz": PUBLIC,
+    "health.metrics": PUBLIC,
+    "auth.login": PUBLIC,
+    "auth.refresh": PUBLIC,
+    "auth.logout": ANYBODY_SIGNED_IN,
+    "auth.me": ANYBODY_SIGNED_IN,
+    "keys.jwks": PUBLIC,
+    "api-docs.openapi_json": PUBLIC,
+    "users.list_users": ADMINS,
+    "users.create_user": ADMINS,
+    "users.get_user": ADMINS,
+    "users.update_user": ADMINS,
+    "users.delete_user": ADMINS,
+    "status.get_status": ANYBODY_SIGNED_IN,
+}

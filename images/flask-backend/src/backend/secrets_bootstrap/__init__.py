@@ -1,0 +1,1 @@
+"""Makes the platform's Kubernetes Secrets once."""

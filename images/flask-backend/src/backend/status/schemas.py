@@ -1,0 +1,56 @@
+"""Body of `GET /api/v1/status`."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+
+class ComponentSchema(Schema):
+    name = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(["healthy", "unavailable", "not_installed"]))
+    detail = fields.String(required=True)
+    latency_ms = fields.Float(required=True)
+
+
+class NumaNodeSchema(Schema):
+    id = fields.Integer(required=True)
+    cpus = fields.String(required=True)
+    memory_bytes = fields.Integer(required=True)
+
+
+class HugepagesSchema(Schema):
+    size_bytes = fields.Integer(required=True)
+    total = fields.Integer(required=True)
+    free = fields.Integer(required=True)
+
+
+class CounterSchema(Schema):
+    protocol = fields.String(required=True)
+    packets = fields.Integer(required=True)
+    bytes = fields.Integer(required=True)
+
+
+class NodeSchema(Schema):
+    node = fields.String(required=True)
+    version = fields.String(required=True)
+    kernel = fields.String(required=True)
+    xdp_mode = fields.String(required=True)
+    interface = fields.String(required=True)
+    reason = fields.String(required=True)
+    numa_nodes = fields.List(fields.Nested(NumaNodeSchema), required=True)
+    hugepages = fields.List(fields.Nested(HugepagesSchema), required=True)
+    counters = fields.List(fields.Nested(CounterSchema), required=True)
+
+
+class FastPathSchema(Schema):
+    state = fields.String(required=True, validate=validate.OneOf(["running", "unavailable", "not_installed"]))
+    nodes = fields.List(fields.Nested(NodeSchema), required=True)
+
+
+class StatusSchema(Schema):
+    version = fields.String(required=True)
+    environment = fields.String(required=True)
+    database_engine = fields.String(required=True)
+    schema_version = fields.Integer(required=True, allow_none=True)
+    components = fields.List(fields.Nested(ComponentSchema), required=True)
+    fast_path = fields.Nested(FastPathSchema, required=True)

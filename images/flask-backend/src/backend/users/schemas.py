@@ -1,0 +1,101 @@
+"""Bodies and queries of the users endpoints."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC
+
+from marshmallow import fields, validate
+
+from backend.fields import StrictSchema, text
+from backend.permissions import ROLES
+
+MAX_PASSWORD_LENGTH = 1024
+SORT_KEYS = ("id", "email", "full_name", "role", "is_active", "created_at", "updated_at")
+
+
+def fold_email(email: str) -> str:
+    """The form in which an address is stored and compared: letter case never makes a second account."""
+    return unicodedata.normalize("NFC", email.strip()).casefold()
+
+
+class UtcDateTime(fields.DateTime):
+    """RFC 3339 in UTC, from the zoneless times that the database stores."""
+
+    def _serialize(self, value, attr, obj, **kwargs):
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
+
+
+class Flag(fields.Boolean):
+    """A boolean, strictly; the database stores 0 and 1."""
+
+    def _serialize(self, value, attr, obj, **kwargs):
+        return bool(value)
+
+    def _deserialize(self, value, attr, data, **kwargs):
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+def _email(**options) -> fields.String:
+    return text(3, 254, validate=[validate.Email()], **options)
+
+
+def _role(**options) -> fields.String:
+    return fields.String(validate=validate.OneOf(ROLES), **options)
+
+
+def _password(**options) -> fields.String:
+    return text(1, MAX_PASSWORD_LENGTH, load_only=True, **options)
+
+
+class UserSchema(StrictSchema):
+    id = fields.Integer(required=True)
+    email = fields.String(required=True)
+    full_name = fields.String(required=True)
+    role = _role(required=True)
+    is_active = Flag(required=True)
+    created_at = UtcDateTime(required=True)
+    updated_at = UtcDateTime(required=True)
+
+
+class UserCreateSchema(StrictSchema):
+    email = _email(required=True)
+    full_name = text(1, 200, required=True)
+    role = _role(required=True)
+    password = _password(required=True)
+    is_active = Flag(load_default=True)
+
+
+class UserUpdateSchema(StrictSchema):
+    email = _email()
+    full_name = text(1, 200)
+    role = _role()
+    password = _password()
+    is_active = Flag()
+
+
+class UserQuerySchema(StrictSchema):
+    page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=1_000_000))
+    per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
+    search = text(0, 200, load_default="")
+    sort = fields.String(
+        load_default="email",
+        validate=validate.OneOf([*SORT_KEYS, *(f"-{key}" for key in SORT_KEYS)]),
+        metadata={"description": "Field to sort by; a leading minus sorts downwards"},
+    )
+
+
+class PaginationSchema(StrictSchema):
+    page = fields.Integer(required=True)
+    per_page = fields.Integer(required=True)
+    total = fields.Integer(required=True)
+    pages = fields.Integer(required=True)
+
+
+class UserListSchema(StrictSchema):
+    users = fields.List(fields.Nested(UserSchema), required=True)
+    pagination = fields.Nested(PaginationSchema, required=True)

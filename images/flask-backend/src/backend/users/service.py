@@ -1,0 +1,148 @@
+"""Accounts: list, create, change, delete; the last active admin always stays."""
+
+from __future__ import annotations
+
+from backend.auth.passwords import PasswordHasher
+from backend.config import Settings
+from backend.database import errors
+from backend.database.session import Database, fetch, for_update, now
+from backend.permissions import ADMIN
+from backend.problems import Problem
+from backend.users.schemas import fold_email
+
+_COLUMNS = "id, email, full_name, role, is_active, created_at, updated_at"
+
+
+def list_users(database: Database, page: int, per_page: int, search: str, sort: str) -> dict:
+    """One page of users: `{users: [...], pagination: {page, per_page, total, pages}}`."""
+    where, values = "", []
+    if search:
+        pattern = f"%{_escape_like(search.lower())}%"
+        where = " WHERE LOWER(email) LIKE %s ESCAPE '!' OR LOWER(full_name) LIKE %s ESCAPE '!'"
+        values = [pattern, pattern]
+    # `sort` comes from a closed list in the schema; the id makes the order total.
+    order = f"{sort.lstrip('-')} {'DESC' if sort.startswith('-') else 'ASC'}, id"
+
+    def work(db) -> tuple[int, list[dict]]:
+        total = fetch(db, f"SELECT COUNT(*) AS total FROM users{where}", *values)[0]["total"]
+        sql = f"SELECT {_COLUMNS} FROM users{where} ORDER BY {order} LIMIT %s OFFSET %s"
+        return total, fetch(db, sql, *values, per_page, (page - 1) * per_page)
+
+    total, users = database.read(work)
+    pages = -(-total // per_page)
+    return {
+        "users": users,
+        "pagination": {"page": page, "per_page": per_page, "total": total, "pages": pages},
+    }
+
+
+def get_user(database: Database, user_id: int) -> dict:
+    """A user. Raises a 404 `Problem`."""
+    return database.read(lambda db: _get(db, user_id))
+
+
+def create_user(database: Database, hasher: PasswordHasher, settings: Settings, body: dict) -> dict:
+    """Create a user from a `UserCreateSchema` body. Raises `Problem`: 409 for a known e-mail, 422."""
+    check_password(settings, body["password"])
+    return insert_user(database, hasher, **body)
+
+
+def insert_user(database: Database, hasher: PasswordHasher, **fields) -> dict:
+    """Store a user whose fields have been checked already. Raises `Problem`: 409 for a known e-mail."""
+    row = _columns(hasher, fields) | {"created_at": now(), "updated_at": now()}
+
+    def work(db) -> dict:
+        return _get(db, int(db.users.insert(**row)))
+
+    return _unique(lambda: database.write(work))
+
+
+def update_user(database: Database, hasher: PasswordHasher, settings: Settings, user_id: int, body: dict) -> dict:
+    """Change a user; a new role, password or state ends all their sessions.
+
+    Raises:
+        Problem: 404, 409 for a known e-mail or the last active admin, 422 for a weak password.
+    """
+    if "password" in body:
+        check_password(settings, body["password"])
+    changes = _columns(hasher, body)
+
+    def work(db) -> dict:
+        admins = _lock_admins(db)
+        user = _get(db, user_id, for_update(db))
+        if changes.get("role", ADMIN) != ADMIN or not changes.get("is_active", 1):
+            _keep_an_admin(admins, user_id)
+        if changes:
+            db(db.users.id == user_id).update(**changes, updated_at=now())
+        if "password_hash" in changes or _differs(user, changes, "role", "is_active"):
+            db((db.sessions.user_id == user_id) & (db.sessions.revoked_at == None)).update(revoked_at=now())
+        return _get(db, user_id)
+
+    return _unique(lambda: database.write(work))
+
+
+def delete_user(database: Database, user_id: int, own_id: int) -> None:
+    """Delete a user and their sessions. Raises `Problem`: 404; 409 for oneself or the last active admin."""
+    if user_id == own_id:
+        raise Problem(409, "You cannot delete your own account.", "own-account")
+
+    def work(db) -> None:
+        admins = _lock_admins(db)
+        _get(db, user_id, for_update(db))
+        _keep_an_admin(admins, user_id)
+        db(db.users.id == user_id).delete()
+
+    database.write(work)
+
+
+def check_password(settings: Settings, password: str) -> None:
+    """Refuse a password that is too short for this environment. Raises a 422 `Problem`."""
+    if len(password) < settings.min_password_length:
+        message = f"Shorter than minimum length {settings.min_password_length}."
+        raise Problem(422, "The password is too short.", errors={"json": {"password": [message]}})
+
+
+def _get(db, user_id: int, lock: str = "") -> dict:
+    rows = fetch(db, f"SELECT {_COLUMNS} FROM users WHERE id = %s{lock}", user_id)
+    if not rows:
+        raise Problem(404, f"There is no user {user_id}.", "no-such-user")
+    return rows[0]
+
+
+def _lock_admins(db) -> set[int]:
+    # Two admins who demote each other at once queue here, so that one of them is refused.
+    sql = "SELECT id FROM users WHERE role = %s AND is_active = 1 ORDER BY id" + for_update(db)
+    return {row["id"] for row in fetch(db, sql, ADMIN)}
+
+
+def _keep_an_admin(admins: set[int], user_id: int) -> None:
+    if admins == {user_id}:
+        raise Problem(409, "This is the last active admin; make another one first.", "last-admin")
+
+
+def _columns(hasher: PasswordHasher, body: dict) -> dict:
+    columns = {key: value for key, value in body.items() if key != "password"}
+    if "email" in columns:
+        columns["email"] = fold_email(columns["email"])
+    if "is_active" in columns:
+        columns["is_active"] = int(columns["is_active"])
+    if "password" in body:
+        columns["password_hash"] = hasher.hash(body["password"])
+    return columns
+
+
+def _differs(user: dict, changes: dict, *names: str) -> bool:
+    return any(name in changes and changes[name] != user[name] for name in names)
+
+
+def _unique(write):
+    try:
+        return write()
+    except Exception as error:
+        if not errors.duplicate_key(error):
+            raise
+        raise Problem(409, "Another user has this e-mail address.", "email-taken") from None
+
+
+def _escape_like(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
