@@ -12,8 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".build"
 CACHE = Path(
-    os.environ.get("TRIPTYCH_CACHE")
-    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "triptych"
+    os.environ.get("TRIPTYCH_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "triptych"
 )
 
 # Go and Node.js of hosts that have none (ci/prerequisites.sh); every program started from here finds them.
@@ -90,7 +89,7 @@ def python() -> str:
 
 
 def run(*command: str | Path, quiet: bool = False, **options) -> subprocess.CompletedProcess:
-    """Run a command, echoing it, and raise `CiError` with its last lines when it fails.
+    """Run a command, echoing it, and raise `CiError` when it fails.
 
     Args:
         command: program and arguments, never a shell line.
@@ -102,7 +101,7 @@ def run(*command: str | Path, quiet: bool = False, **options) -> subprocess.Comp
         options["env"] = {**os.environ, **options["env"]}
     if quiet:
         options |= {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    result = subprocess.run(argv, **options)
+    result = subprocess.run(argv, check=False, **options)
     if result.returncode:
         detail = ""
         if quiet:

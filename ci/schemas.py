@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import hashlib
 import json
 import re
 import subprocess
@@ -61,12 +62,13 @@ def kubeconform(manifests: str | list[Path], version: str, skip: tuple[str, ...]
     Raises:
         CiError: kubeconform is not built, or does not run.
     """
-    command = [tool("kubeconform"), "-strict", "-output", "json", "-summary", "-schema-location", schema_location(version)]
+    options = ["-strict", "-summary", "-output", "json", "-schema-location", schema_location(version)]
     if skip:
-        command += ["-skip", ",".join(skip)]
+        options += ["-skip", ",".join(skip)]
     text = manifests if isinstance(manifests, str) else None
-    command += [str(path) for path in manifests] if text is None else ["-"]
-    result = subprocess.run(command, input=text, capture_output=True, text=True)
+    paths = [str(path) for path in manifests] if text is None else ["-"]
+    command = [tool("kubeconform"), *options, *paths]
+    result = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     try:
         report = json.loads(result.stdout)
     except ValueError as error:
@@ -88,9 +90,7 @@ def faults(resource: dict) -> Iterator[str]:
 
 def recipe() -> str:
     """Key of this file, so that a changed conversion makes the schemas anew."""
-    from hashlib import sha256
-
-    return sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
 
 
 def write_schemas(version: str, directory: Path) -> None:
@@ -112,18 +112,30 @@ def file_name(group: str, version: str, kind: str) -> str:
 
 
 def standalone(name: str, definitions: dict) -> dict:
-    """A schema document of one definition with exactly the definitions it reaches."""
-    reached, waiting = {}, [name]
+    """A schema document that needs no other.
+
+    References are replaced by what they refer to, because kubeconform's messages do not reach beyond
+    a reference; only a definition that contains itself stays one.
+    """
+    schema = inline({"$ref": REFERENCE + name}, definitions)
+    reached, waiting = {}, list(references(schema))
     while waiting:
         current = waiting.pop()
         if current not in reached:
             reached[current] = definitions[current]
             waiting += references(definitions[current])
-    return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "$ref": REFERENCE + name,
-        "definitions": reached,
-    }
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "definitions": reached}
+
+
+def inline(schema: object, definitions: dict, inside: tuple[str, ...] = ()) -> object:
+    """The schema without references, but for those to a definition it is already `inside` of."""
+    if not isinstance(schema, dict):
+        return schema
+    target = schema.get("$ref")
+    if isinstance(target, str):
+        name = target.removeprefix(REFERENCE)
+        return {"$ref": target} if name in inside else inline(definitions[name], definitions, (*inside, name))
+    return {key: inline(part, definitions, inside) for key, part in schema.items()}
 
 
 def references(schema: object) -> Iterator[str]:
@@ -139,9 +151,7 @@ def references(schema: object) -> Iterator[str]:
 def convert(schema: dict) -> dict:
     """An OpenAPI schema as a strict JSON schema: unknown fields refused wherever fields are listed."""
     result = {
-        key: value
-        for key, value in schema.items()
-        if key not in ANNOTATIONS and not key.startswith("x-kubernetes-")
+        key: value for key, value in schema.items() if key not in ANNOTATIONS and not key.startswith("x-kubernetes-")
     }
     for key in ("items", "additionalProperties"):
         if isinstance(result.get(key), dict):

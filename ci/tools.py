@@ -14,28 +14,38 @@ from pathlib import Path
 
 import virtualenv
 from cache import locked
-from common import REQUIREMENTS, CiError, log, main_guard, python_home, tools_directory
+from common import REQUIREMENTS, CiError, log, main_guard, tools_directory
 from go_tools import GO_TOOLS, build
 
 PYTHON = "python"  # the set of Python tools, as one
 PYTHON_PROGRAMS = ("yamllint", "yamale", "ruff", "shellcheck", "pytest")
 
 
-def link(names: list[str]) -> Path:
-    """Link the built programs into the directory of this set of tools and return it."""
+def link(target: Path) -> None:
+    """Put a link to a built program into the directory of this set of tools."""
+    if not target.exists():
+        raise CiError(f"{target} is missing after the build; delete {target.parent} and run: make tools")
     directory = tools_directory()
-    directory.mkdir(parents=True, exist_ok=True)
-    targets = {tool.name: tool.binary for tool in GO_TOOLS if tool.name in names}
-    if PYTHON in names:
-        targets |= {name: python_home() / "bin" / name for name in PYTHON_PROGRAMS}
-    for name, target in targets.items():
-        if not target.exists():
-            raise CiError(f"{target} is missing after the build; delete {target.parent} and run: make tools")
-        temporary = directory / f".{name}"
+    with locked(directory):
+        directory.mkdir(exist_ok=True)
+        temporary = directory / f".{target.name}"
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(target)
-        temporary.rename(directory / name)
-    return directory
+        temporary.rename(directory / target.name)
+
+
+def make(names: list[str]) -> int:
+    """Build what is missing of some tools and link them; how many programs were built from Go modules."""
+    built = 0
+    for tool in GO_TOOLS:
+        if tool.name in names:
+            built += build(tool)
+            link(tool.binary)
+    if PYTHON in names:
+        folder = virtualenv.ensure(REQUIREMENTS).parent
+        for name in PYTHON_PROGRAMS:
+            link(folder / name)
+    return built
 
 
 def main() -> None:
@@ -52,12 +62,8 @@ def main() -> None:
         raise CiError(f"no tool named {', '.join(unknown)}; there are: {', '.join(names)}")
     if not shutil.which("go"):
         raise CiError("Go is not installed; run: bash ci/prerequisites.sh")
-    built = sum(build(tool) for tool in GO_TOOLS if tool.name in wanted)
-    if PYTHON in wanted:
-        virtualenv.ensure(REQUIREMENTS)
-    with locked(tools_directory()):
-        directory = link(wanted)
-    log(f"tools are ready in {directory} ({built} built now)")
+    if built := make(wanted):
+        log(f"{built} tools built; all are linked in {tools_directory()}")
 
 
 if __name__ == "__main__":
