@@ -63,10 +63,11 @@ def ensure_emulation(arch: str) -> None:
     registry = Path("/proc/sys/fs/binfmt_misc")
     if is_root() and not (registry / "register").exists():
         run("mount", "-t", "binfmt_misc", "binfmt_misc", registry, quiet=True)
-    if is_root() and not (registry / emulator).exists() and shutil.which("update-binfmts"):
-        run("update-binfmts", "--enable", emulator, quiet=True)
+    definition = Path("/usr/lib/binfmt.d") / f"{emulator}.conf"
+    if is_root() and not (registry / emulator).exists() and definition.exists():
+        (registry / "register").write_text(definition.read_text())
     if not (registry / emulator).exists():
-        raise CiError(f"this host cannot run {arch} programs; install qemu-user-static and binfmt-support")
+        raise CiError(f"this host cannot run {arch} programs; install qemu-user-static")
 
 
 def _pull(arch: str, reference: str) -> None:
