@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from common import ROOT
 
 BASICS = ("awk", "basename", "bash", "cat", "cksum", "cut", "df", "dirname", "head", "ln", "mkdir", "mv", "rm", "sed")

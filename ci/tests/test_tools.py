@@ -4,9 +4,10 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pytest
+
 import common
 import go_tools
-import pytest
 from go_tools import GO_TOOLS, GoTool
 
 TOOLS = {tool.name: tool for tool in GO_TOOLS}
