@@ -16,9 +16,7 @@ class Source:
     suite: str
 
 
-def sources_for(
-    suite: str, apt: Path = Path("/etc/apt"), os_release: Path = Path("/etc/os-release")
-) -> list[str]:
+def sources_for(suite: str, apt: Path = Path("/etc/apt"), os_release: Path = Path("/etc/os-release")) -> list[str]:
     """`deb` lines for `suite` on this host's own mirrors; empty when the host is no Debian or has none."""
     release = _key_values(os_release.read_text()) if os_release.exists() else {}
     codename = release.get("VERSION_CODENAME", "")

@@ -151,9 +151,7 @@ def _check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise CiError(
-                f"port {port} on 127.0.0.1 is busy; free it or choose another: make up PORT=<n>"
-            ) from error
+            raise CiError(f"port {port} on 127.0.0.1 is busy; free it or choose another: make up PORT=<n>") from error
 
 
 def _reserve_hugepages() -> None:
@@ -177,9 +175,7 @@ def _start_stopped(name: str) -> None:
 
 
 def _is_complete(name: str) -> bool:
-    return len(nodes(name)) == NODE_COUNT and engine().succeeds(
-        "exec", f"{name}-control-plane", "test", "-e", COMPLETE
-    )
+    return len(nodes(name)) == NODE_COUNT and engine().succeeds("exec", f"{name}-control-plane", "test", "-e", COMPLETE)
 
 
 def _wait_until_ready(name: str, kubeconfig: Path | None) -> None:
@@ -216,9 +212,7 @@ def pending_objects(items: list[dict]) -> Iterator[str]:
     if len(ready_nodes) < NODE_COUNT:
         yield f"{NODE_COUNT - len(ready_nodes)} of {NODE_COUNT} nodes"
     available = {
-        item["metadata"]["name"]
-        for item in items
-        if item["kind"] == "Deployment" and _condition(item, "Available")
+        item["metadata"]["name"] for item in items if item["kind"] == "Deployment" and _condition(item, "Available")
     }
     yield from sorted(SYSTEM_DEPLOYMENTS - available)
     for item in items:

@@ -6,9 +6,7 @@ import engine
 from common import CiError
 from host import CAP_SYS_RESOURCE, Host, has_capability
 
-FREE = Host(
-    may_raise_limits=True, cgroup_v1=False, max_open_files=1 << 20, max_processes=1 << 20, boot_id="b"
-)
+FREE = Host(may_raise_limits=True, cgroup_v1=False, max_open_files=1 << 20, max_processes=1 << 20, boot_id="b")
 
 
 @pytest.fixture
@@ -67,9 +65,7 @@ def test_an_unknown_engine_is_refused(detection, monkeypatch):
 
 def test_no_engine_gives_every_reason_in_one_line(detection):
     detection("docker", "echo broken >&2; exit 1")
-    with pytest.raises(
-        CiError, match="docker: it does not answer .*broken.*; podman is not installed"
-    ) as caught:
+    with pytest.raises(CiError, match="docker: it does not answer .*broken.*; podman is not installed") as caught:
         engine.engine()
     assert len(str(caught.value).splitlines()) == 1
 
@@ -88,9 +84,7 @@ def test_a_free_host_needs_no_podman_configuration():
 
 
 def test_limits_stay_within_the_process_when_it_may_not_raise_them():
-    bound = Host(
-        may_raise_limits=False, cgroup_v1=False, max_open_files=20000, max_processes=96365, boot_id="b"
-    )
+    bound = Host(may_raise_limits=False, cgroup_v1=False, max_open_files=20000, max_processes=96365, boot_id="b")
     assert engine.containers_conf(bound, has_runc=True) == (
         '[containers]\ndefault_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]\n'
     )

@@ -7,6 +7,7 @@ import subprocess
 
 import httpx
 import pytest
+
 import release
 import up
 from common import tool

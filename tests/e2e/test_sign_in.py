@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
+
 from support import ADMIN, Api
 
 pytestmark = pytest.mark.functional

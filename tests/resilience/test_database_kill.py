@@ -6,6 +6,7 @@ import threading
 
 import httpx
 import pytest
+
 import release
 from support import Api, eventually, fingerprint, pods
 
@@ -48,7 +49,9 @@ class Writer(threading.Thread):
 def test_killed_database_loses_no_acknowledged_write(platform, kube_cluster, admin: Api):
     client = kube_cluster.kube_client
     backends = {
-        name: state for name, state in fingerprint(client, release.NAMESPACE).items() if name.startswith("flask-backend")
+        name: state
+        for name, state in fingerprint(client, release.NAMESPACE).items()
+        if name.startswith("flask-backend")
     }
     writer = Writer(admin, "kill")
     writer.start()
