@@ -77,7 +77,10 @@ class TokenIssuer:
                 audience=AUDIENCE,
                 options={"require": _REQUIRED},
             )
-            return Claims(int(claims["sub"]), str(claims["sid"]))
+            user_id = int(claims["sub"])
+            if not 0 < user_id < 2**31:
+                raise InvalidToken("impossible user")
+            return Claims(user_id, str(claims["sid"]))
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise InvalidToken(type(error).__name__) from error
 

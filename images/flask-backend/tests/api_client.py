@@ -1,0 +1,87 @@
+"""What API tests share: settings, a small client, and a way back to the first state."""
+
+from __future__ import annotations
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from backend.auth.throttle import MemoryCounters
+from backend.config import Settings
+from backend.users.service import insert_user
+
+PASSWORD = "password of a user"
+
+
+def make_settings(**values) -> Settings:
+    """Settings of an alpha environment with the cheapest password hashes."""
+    return Settings(**{"environment": "alpha", "password_hash_cost": 4, "trusted_proxy_hops": 0, **values})
+
+
+def reset(app: Flask) -> None:
+    """Leave nothing in the database but the first admin, and forget failed logins."""
+    services = app.extensions["backend"]
+
+    def empty(db) -> None:
+        for table in (db.refresh_tokens, db.sessions, db.users):
+            db.executesql(f"DELETE FROM {table._rname}")
+
+    services.database.write(empty)
+    services.throttle._memory = MemoryCounters()
+    insert_user(
+        services.database,
+        services.hasher,
+        email="admin@example.com",
+        full_name="Administrator",
+        role="admin",
+        password="admin",
+        is_active=True,
+    )
+
+
+class ApiClient:
+    """Flask's test client with a Bearer token."""
+
+    def __init__(self, app: Flask):
+        self._client = app.test_client()
+        self.tokens: dict = {}
+
+    def login(self, email: str, password: str) -> ApiClient:
+        answer = self.post("/api/v1/auth/login", json={"email": email, "password": password})
+        assert answer.status_code == 200, answer.text
+        self.tokens = answer.json
+        return self
+
+    def request(self, method: str, path: str, **options) -> TestResponse:
+        headers = dict(options.pop("headers", {}))
+        if self.tokens:
+            headers.setdefault("Authorization", f"Bearer {self.tokens['access_token']}")
+        return self._client.open(path, method=method, headers=headers, **options)
+
+    def get(self, path: str, **options) -> TestResponse:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options) -> TestResponse:
+        return self.request("POST", path, **options)
+
+    def patch(self, path: str, **options) -> TestResponse:
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options) -> TestResponse:
+        return self.request("DELETE", path, **options)
+
+    def create_user(self, **fields) -> dict:
+        body = {"email": "user@example.com", "full_name": "A User", "role": "viewer", "password": PASSWORD}
+        answer = self.post("/api/v1/users", json=body | fields)
+        assert answer.status_code == 201, answer.text
+        return answer.json
+
+
+def assert_problem(answer: TestResponse, status: int) -> dict:
+    """The answer is a problem document with this status; returns it."""
+    assert answer.status_code == status, answer.text
+    assert answer.mimetype == "application/problem+json"
+    problem = answer.get_json(force=True)
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["request_id"] == answer.headers["X-Request-ID"]
+    return problem

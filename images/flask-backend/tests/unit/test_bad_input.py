@@ -1,0 +1,140 @@
+"""Whatever comes in: the right 4xx problem document, never a 5xx, nothing written."""
+
+from __future__ import annotations
+
+import pytest
+from api_client import PASSWORD, assert_problem
+
+GOOD = {"email": "user@example.com", "full_name": "A User", "role": "viewer", "password": PASSWORD}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"1",
+        b'"text"',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b'{"email": ' + b"9" * 10_000 + b"}",
+        b'{"email": NaN}',
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+def test_bodies_that_are_no_object(admin, body):
+    answer = admin.post("/api/v1/users", data=body, content_type="application/json")
+    assert_problem(answer, answer.status_code)
+    assert answer.status_code in (400, 422)
+    assert admin.get("/api/v1/users").json["pagination"]["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"email": "no address"},
+        {"email": "a@b"},
+        {"email": "😀@example.com"},
+        {"email": "nul\x00@example.com"},
+        {"email": "x" * 250 + "@example.com"},
+        {"email": None},
+        {"email": 7},
+        {"email": ["user@example.com"]},
+        {"full_name": ""},
+        {"full_name": "x" * 201},
+        {"full_name": "a\x00b"},
+        {"full_name": "line\nbreak"},
+        {"full_name": "\ud800"},
+        {"role": "root"},
+        {"role": None},
+        {"password": ""},
+        {"password": "short"},
+        {"password": "x" * 1025},
+        {"password": "a\x00b is long enough"},
+        {"is_active": "yes"},
+        {"is_active": 1},
+        {"is_active": None},
+        {"is_admin": True},
+        {"id": 1},
+        {"created_at": "2020-01-01T00:00:00Z"},
+    ],
+    ids=str,
+)
+def test_refused_fields(admin, change):
+    problem = assert_problem(admin.post("/api/v1/users", json=GOOD | change), 422)
+    assert next(iter(change)) in problem["errors"]["json"]
+    user = admin.create_user(email="victim@example.com")
+    assert_problem(admin.patch(f"/api/v1/users/{user['id']}", json=change), 422)
+    assert admin.get(f"/api/v1/users/{user['id']}").json == user
+
+
+@pytest.mark.parametrize("missing", list(GOOD))
+def test_missing_fields(admin, missing):
+    body = {key: value for key, value in GOOD.items() if key != missing}
+    assert missing in assert_problem(admin.post("/api/v1/users", json=body), 422)["errors"]["json"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page=0",
+        "page=-1",
+        "page=x",
+        "page=1.5",
+        "page=99999999999999999999",
+        "page=" + "9" * 5000,
+        "per_page=0",
+        "per_page=101",
+        "sort=password_hash",
+        "sort=email;drop table users",
+        "sort=",
+        "search=%00",
+        "search=" + "x" * 201,
+        "serach=typo",
+    ],
+    ids=lambda query: query[:30],
+)
+def test_refused_queries(admin, query):
+    assert_problem(admin.get(f"/api/v1/users?{query}"), 422)
+
+
+def test_invalid_utf8_in_the_query_is_no_server_error(admin):
+    assert admin.get("/api/v1/users?search=%ff%fe").status_code in (200, 422)
+
+
+def test_a_body_that_is_too_large(admin):
+    assert_problem(admin.post("/api/v1/users", data=b"x" * 10_000_000, content_type="application/json"), 413)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_bodies_of_another_type(admin, content_type):
+    assert_problem(admin.post("/api/v1/users", data=b"email=x", content_type=content_type), 415)
+
+
+def test_unknown_paths_and_methods(anonymous):
+    assert_problem(anonymous.get("/api/v1/nothing"), 404)
+    assert_problem(anonymous.get("/api/v1/users/"), 404)
+    answer = anonymous.request("PUT", "/api/v1/auth/login")
+    assert_problem(answer, 405)
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_a_fault_of_the_program_is_a_problem_document_without_details(app, monkeypatch, admin):
+    monkeypatch.setattr("backend.users.service.get_user", lambda *_: 1 / 0)
+    problem = assert_problem(admin.get("/api/v1/users/1"), 500)
+    assert "ZeroDivision" not in str(problem)
+
+
+@pytest.mark.parametrize("given", ["", "short", "has spaces in it", "x" * 65, "new\tline-12345", "<script>alert(1)"])
+def test_odd_request_ids_are_replaced(anonymous, given):
+    answer = anonymous.get("/healthz", headers={"X-Request-ID": given})
+    assert answer.headers["X-Request-ID"] != given
+    assert len(answer.headers["X-Request-ID"]) == 32
+
+
+def test_sane_request_ids_are_kept(anonymous):
+    answer = anonymous.get("/healthz", headers={"X-Request-ID": "trace-12345678"})
+    assert answer.headers["X-Request-ID"] == "trace-12345678"

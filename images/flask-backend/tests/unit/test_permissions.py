@@ -1,0 +1,63 @@
+"""The role matrix, over every endpoint there is."""
+
+from __future__ import annotations
+
+import pytest
+from api_client import ApiClient, assert_problem
+
+from backend.app import create_app
+from backend.permissions import PERMISSIONS, PUBLIC, ROLES
+
+SAMPLES = {"user_id": "999999"}
+
+
+def endpoints(app):
+    """Every `(endpoint, method, path)` of the application."""
+    for rule in app.url_map.iter_rules():
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
+            path = rule.rule
+            for argument in rule.arguments:
+                path = path.replace(f"<int(max=2147483647):{argument}>", SAMPLES[argument])
+            yield rule.endpoint, method, path
+
+
+def test_every_endpoint_has_a_row_and_every_row_an_endpoint(app):
+    assert {endpoint for endpoint, _, _ in endpoints(app)} == set(PERMISSIONS)
+
+
+def test_an_endpoint_without_a_row_answers_nobody(settings):
+    app = create_app(settings)
+    app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
+    assert_problem(ApiClient(app).get("/forgotten"), 401)
+    signed_in = ApiClient(app).login("admin@example.com", "admin")
+    assert_problem(signed_in.get("/forgotten"), 403)
+
+
+def test_without_a_token_only_public_endpoints_answer(app, anonymous):
+    for endpoint, method, path in endpoints(app):
+        status = anonymous.request(method, path).status_code
+        assert (status == 401) == (PERMISSIONS[endpoint] != PUBLIC), (endpoint, method, status)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_roles(app, as_role, role):
+    client = as_role(role)
+    for endpoint, method, path in endpoints(app):
+        if endpoint == "auth.logout":
+            continue
+        allowed = PERMISSIONS[endpoint] == PUBLIC or role in PERMISSIONS[endpoint]
+        status = client.request(method, path).status_code
+        assert (status != 403) == allowed, (endpoint, method, status)
+        assert status < 500
+
+
+def test_documented_operations_are_the_served_ones(app, anonymous):
+    document = anonymous.get("/api/v1/openapi.json").json
+    served = {(method.lower(), path) for _, method, path in endpoints(app) if path.startswith("/api/v1/")}
+    documented = {
+        (method, path.replace("{user_id}", SAMPLES["user_id"]))
+        for path, operations in document["paths"].items()
+        for method in operations
+        if method in {"get", "post", "patch", "put", "delete"}
+    }
+    assert documented == served - {("get", "/api/v1/openapi.json")}
