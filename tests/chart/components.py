@@ -59,9 +59,7 @@ COMPONENTS = [
         replicated=True,
         talks_to=("postgresql", "redis"),
     ),
-    Component(
-        "flask-backend-migrate", "Job", "flask-backend", probed=False, talks_to=("postgresql",), hashed=True
-    ),
+    Component("flask-backend-migrate", "Job", "flask-backend", probed=False, talks_to=("postgresql",), hashed=True),
     Component("bootstrap-secrets", "Job", "flask-backend", token=True, probed=False, hashed=True),
     Component("smoke-test", "Pod", "flask-backend", probed=False, talks_to=("flask-backend",)),
     Component(
@@ -81,9 +79,7 @@ COMPONENTS = [
         {"postgresql": 5432},
         claim="/var/lib/postgresql/data",
     ),
-    Component(
-        "mysql", "StatefulSet", "mysql", {"mysql": 3306}, {"mysql": 3306}, claim="/var/lib/mysql", values=MYSQL
-    ),
+    Component("mysql", "StatefulSet", "mysql", {"mysql": 3306}, {"mysql": 3306}, claim="/var/lib/mysql", values=MYSQL),
     Component("redis", "StatefulSet", "redis", {"redis": 6379}, {"redis": 6379}, claim="/data"),
 ]
 BY_NAME = {component.name: component for component in COMPONENTS}

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "ci"))
-
-from common import tool  # noqa: E402
+from common import ROOT, tool
 
 RELEASE = "demo"
 NAMESPACE = "somewhere"
@@ -29,7 +25,7 @@ class RenderError(Exception):
     """Helm refused the values; the text is its message."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def render_text(files: tuple[str, ...] = (), values: str = "{}", helm: str = "helm", chart: Path = ROOT) -> str:
     """Output of `helm template`.
 
@@ -48,13 +44,13 @@ def render_text(files: tuple[str, ...] = (), values: str = "{}", helm: str = "he
     with tempfile.NamedTemporaryFile("w", suffix=".json") as extra:
         extra.write(values)
         extra.flush()
-        result = subprocess.run([*command, "--values", extra.name], capture_output=True, text=True)
+        result = subprocess.run([*command, "--values", extra.name], check=False, capture_output=True, text=True)
     if result.returncode:
         raise RenderError(result.stderr)
     return result.stdout
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(text: str) -> tuple[dict, ...]:
     return tuple(document for document in yaml.load_all(text, LOADER) if document)
 

@@ -51,7 +51,6 @@ def path_is_open(objects: Objects, source: Component, target: Component) -> bool
     return to_target and any(allows(into, "from", labels_of(objects, source), port) for port in (name, number))
 
 
-
 @each
 def test_exactly_the_drawn_paths_are_open(part: Component) -> None:
     objects = render()
@@ -86,7 +85,9 @@ def test_web_ui_is_open_to_all_or_to_the_named() -> None:
     open_to_all = render().find("NetworkPolicy", "webui")["spec"]["ingress"]
     assert open_to_all == [{"ports": [{"port": "http", "protocol": "TCP"}]}]
     peer = {"namespaceSelector": {"matchLabels": {"name": "ingress"}}}
-    (rule,) = render(webui={"networkPolicy": {"ingressPeers": [peer]}}).find("NetworkPolicy", "webui")["spec"]["ingress"]
+    (rule,) = render(webui={"networkPolicy": {"ingressPeers": [peer]}}).find("NetworkPolicy", "webui")["spec"][
+        "ingress"
+    ]
     assert peer in rule["from"]
 
 

@@ -76,7 +76,9 @@ def test_probes_never_exec_and_use_a_port_of_the_container(file: str) -> None:
         for container in containers(workload):
             ports = {value for port in container.get("ports", []) for value in (port["name"], port["containerPort"])}
             for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
-                (handler,) = {"httpGet", "tcpSocket", "grpc"} & container[kind].keys() if kind in container else ["none"]
+                (handler,) = (
+                    {"httpGet", "tcpSocket", "grpc"} & container[kind].keys() if kind in container else ["none"]
+                )
                 assert handler == "none" or container[kind][handler]["port"] in ports
                 assert "exec" not in container.get(kind, {})
 

@@ -68,7 +68,9 @@ def test_claim_is_mounted_where_the_registry_says(part: Component) -> None:
     claims = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])]
     assert claims == (["data"] if part.claim else [])
     if part.claim:
-        mounts = {mount["name"]: mount["mountPath"] for mount in spec["template"]["spec"]["containers"][0]["volumeMounts"]}
+        mounts = {
+            mount["name"]: mount["mountPath"] for mount in spec["template"]["spec"]["containers"][0]["volumeMounts"]
+        }
         assert mounts["data"] == part.claim
 
 

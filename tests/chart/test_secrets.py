@@ -7,12 +7,23 @@ import json
 import pytest
 from rendering import Objects, render
 
-NAMES = {"demo-postgresql-credentials", "demo-redis-credentials", "demo-flask-backend-keys", "demo-flask-backend-first-admin"}
+NAMES = {
+    "demo-postgresql-credentials",
+    "demo-redis-credentials",
+    "demo-flask-backend-keys",
+    "demo-flask-backend-first-admin",
+}
 # A value that replaces a Secret, and the Secret it replaces.
 REPLACED = {
-    "global.database.existingSecret": ({"global": {"database": {"existingSecret": "mine"}}}, "demo-postgresql-credentials"),
+    "global.database.existingSecret": (
+        {"global": {"database": {"existingSecret": "mine"}}},
+        "demo-postgresql-credentials",
+    ),
     "global.redis.existingSecret": ({"global": {"redis": {"existingSecret": "mine"}}}, "demo-redis-credentials"),
-    "signingKey.existingSecret": ({"flask-backend": {"signingKey": {"existingSecret": "mine"}}}, "demo-flask-backend-keys"),
+    "signingKey.existingSecret": (
+        {"flask-backend": {"signingKey": {"existingSecret": "mine"}}},
+        "demo-flask-backend-keys",
+    ),
     "firstAdmin.existingSecret": (
         {"flask-backend": {"firstAdmin": {"existingSecret": "mine"}}},
         "demo-flask-backend-first-admin",

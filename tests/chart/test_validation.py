@@ -82,9 +82,15 @@ CONTRADICTIONS = {
         {"global": {"goBackend": {"enabled": True, "grpcPort": 9000, "httpPort": 9000}}},
         ["global.goBackend.grpcPort", "global.goBackend.httpPort", "two different ports"],
     ),
-    "fast path by the wrong key": ({"go-backend": {"enabled": True}}, ["go-backend.enabled", "global.goBackend.enabled"]),
+    "fast path by the wrong key": (
+        {"go-backend": {"enabled": True}},
+        ["go-backend.enabled", "global.goBackend.enabled"],
+    ),
     "cache by the wrong key": ({"redis": {"enabled": False}}, ["redis.enabled", "set global.redis.enabled"]),
-    "ingress without host": ({"webui": {"ingress": {"enabled": True}}}, ["webui.ingress.host", "set webui.ingress.host"]),
+    "ingress without host": (
+        {"webui": {"ingress": {"enabled": True}}},
+        ["webui.ingress.host", "set webui.ingress.host"],
+    ),
     "node port on a ClusterIP": (
         {"webui": {"service": {"nodePort": 30080}}},
         ["webui.service.nodePort", "set webui.service.type to NodePort"],
