@@ -28,7 +28,8 @@ The list that `backend bootstrap-secrets --file` reads. Labels hold no version: 
 Usage: include "flask-backend.secretsSpec" .
 */}}
 {{- define "flask-backend.secretsSpec" -}}
-{{- $labels := include "common.podLabels" (list (omit . "Values" | merge (dict "Values" dict)) "generated-secret") | fromYaml -}}
+{{- $labels := include "common.selectorLabels" (list . "generated-secret") | fromYaml -}}
+{{- $_ := set $labels "app.kubernetes.io/part-of" "triptych" -}}
 {{- $spec := list -}}
 {{- range $name, $keys := include "flask-backend.generatedSecrets" . | fromYaml -}}
 {{- $spec = append $spec (dict "name" $name "labels" $labels "keys" $keys) -}}
