@@ -53,8 +53,8 @@ def _mariadb(password: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _valkey(password: str) -> tuple[list[str], dict[str, str]]:
-    # -e: a refused command is an error.
-    return ["valkey-cli", "-e", "-h", "127.0.0.1"], {"REDISCLI_AUTH": password}
+    # As arguments, because -e (a refused command is an error) has no effect on commands from stdin.
+    return ["bash", "-c", "valkey-cli -e -h 127.0.0.1 $(cat)"], {"REDISCLI_AUTH": password}
 
 
 POSTGRESQL = Server(
