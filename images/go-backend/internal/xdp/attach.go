@@ -4,7 +4,9 @@ package xdp
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
@@ -36,6 +38,7 @@ type Attachment struct {
 	program *program
 	link    link.Link
 	err     error
+	logLoss sync.Once
 }
 
 // Attach walks the ladder native → generic → off. A mode that cannot be had is no error but a State with a reason;
@@ -160,6 +163,7 @@ func (a *Attachment) State() State {
 		return a.state
 	}
 	if reason := a.lost(); reason != "" {
+		a.logLoss.Do(func() { slog.Error("xdp lost", "interface", a.state.Interface, "reason", reason) })
 		state := a.state
 		state.Mode, state.Reason = ModeOff, reason
 		return state
