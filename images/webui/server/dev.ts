@@ -1,0 +1,18 @@
+import { createServer as createVite } from "vite";
+import { createApp } from "./app.js";
+import { readConfig } from "./config.js";
+import { createLogger } from "./logging.js";
+import { serve } from "./serve.js";
+
+/** Development: the same server, with Vite as its source of pages and hot reload on the same port. */
+const env = { BACKEND_URL: "http://127.0.0.1:5000", ENVIRONMENT: "alpha", ...process.env };
+const config = readConfig(env);
+const logger = createLogger(config);
+const lifecycle = { draining: false };
+
+const vite = await createVite({
+  server: { middlewareMode: true, hmr: { port: config.port + 20_000 } },
+  appType: "spa",
+});
+const app = createApp({ config, logger, lifecycle, pages: vite.middlewares, withoutSecurityHeaders: true });
+await serve(app, { port: config.port, logger, lifecycle, lingerMs: 0 });

@@ -1,0 +1,13 @@
+import { readConfig } from "./config.js";
+
+/** The image's health command: exits 0 when this server's own `/healthz` answers 200. */
+const port = readConfig(process.env).port;
+
+fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(3_000) })
+  .then(({ status }) => {
+    if (status !== 200) throw new Error(`HTTP ${status}`);
+  })
+  .catch((error: unknown) => {
+    console.error(`error: /healthz on port ${port}: ${(error as Error).message}`);
+    process.exitCode = 1;
+  });

@@ -1,0 +1,54 @@
+import { ChevronDown, LogOut } from "lucide-react";
+import { DropdownMenu } from "radix-ui";
+import type { User } from "@/api/types";
+import { Badge } from "@/components/ui/badge";
+import { useLogout } from "@/features/auth/session";
+
+export function UserMenu({ user }: { user: User }) {
+  const logout = useLogout();
+  const name = user.full_name || user.email;
+  return (
+    // Not modal: the page behind stays scrollable, and no style element is needed to lock it.
+    <DropdownMenu.Root modal={false}>
+      <DropdownMenu.Trigger
+        aria-label={`User menu of ${name}`}
+        className="group flex h-9 items-center gap-2.5 rounded-lg pr-2 pl-1 hover:bg-raised"
+      >
+        <span aria-hidden className="grid size-7 place-items-center rounded-full bg-gold text-xs font-semibold text-on-gold">
+          {initials(name)}
+        </span>
+        <span className="hidden max-w-48 truncate sm:block">{name}</span>
+        <ChevronDown aria-hidden className="size-4 text-muted transition-transform group-data-[state=open]:rotate-180" />
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content
+          align="end"
+          sideOffset={8}
+          className="z-50 min-w-60 rounded-xl border border-line bg-surface p-1.5 shadow-xl shadow-black/40"
+        >
+          <DropdownMenu.Label className="space-y-1.5 px-2.5 pt-1.5 pb-2.5">
+            <p className="truncate font-medium">{name}</p>
+            <p className="truncate text-xs text-muted">{user.email}</p>
+            <Badge tone="gold">{user.role}</Badge>
+          </DropdownMenu.Label>
+          <DropdownMenu.Separator className="-mx-1.5 mb-1.5 h-px bg-line" />
+          <DropdownMenu.Item
+            onSelect={() => logout.mutate()}
+            className="flex cursor-pointer items-center gap-2.5 rounded-lg px-2.5 py-2 outline-none data-highlighted:bg-raised data-highlighted:text-gold"
+          >
+            <LogOut aria-hidden className="size-4" />
+            Sign out
+          </DropdownMenu.Item>
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}
+
+function initials(name: string): string {
+  const words = name.split(/[\s@.]+/).filter(Boolean);
+  return words
+    .slice(0, 2)
+    .map((word) => word.charAt(0).toUpperCase())
+    .join("");
+}

@@ -1,0 +1,69 @@
+import { LoaderCircle, LogIn } from "lucide-react";
+import { useState, type SyntheticEvent } from "react";
+import { ApiError } from "@/api/problem";
+import { Button } from "@/components/ui/button";
+import { TextField } from "@/components/ui/field";
+import { ErrorBanner } from "@/components/ui/states";
+import { useLogin } from "./session";
+import { useCountdown } from "./use-countdown";
+
+/** E-mail and password; what was typed stays after a refusal. */
+export function LoginForm({ onSuccess }: { onSuccess: () => void }) {
+  const [email, setEmail] = useState("");
+  const [password, setPassword] = useState("");
+  const login = useLogin();
+  const throttled = login.error instanceof ApiError && login.error.status === 429;
+  const wait = useCountdown(throttled ? (login.error as ApiError) : null);
+
+  const submit = (event: SyntheticEvent) => {
+    event.preventDefault();
+    login.mutate({ email: email.trim(), password }, { onSuccess });
+  };
+
+  return (
+    <form onSubmit={submit} className="space-y-5">
+      {login.error && <ErrorBanner error={login.error}>{explain(login.error, wait)}</ErrorBanner>}
+      <TextField
+        label="Email"
+        type="email"
+        name="email"
+        autoComplete="username"
+        required
+        value={email}
+        onChange={(event) => setEmail(event.target.value)}
+      />
+      <TextField
+        label="Password"
+        type="password"
+        name="password"
+        autoComplete="current-password"
+        required
+        value={password}
+        onChange={(event) => setPassword(event.target.value)}
+      />
+      <Button type="submit" variant="primary" className="h-10 w-full" disabled={login.isPending || wait > 0}>
+        {login.isPending ? <LoaderCircle aria-hidden className="animate-spin" /> : <LogIn aria-hidden />}
+        {wait > 0 ? `Wait ${wait} s` : "Sign in"}
+      </Button>
+    </form>
+  );
+}
+
+function explain(error: unknown, wait: number): string | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  switch (error.status) {
+    case 400:
+    case 422:
+      return "Enter a valid email and a password.";
+    case 401:
+      return "The email or the password is wrong.";
+    case 403:
+      return "This account may not sign in. Ask an administrator.";
+    case 429:
+      return wait > 0 ? `Too many attempts. Try again in ${wait} seconds.` : "Too many attempts. You may try again now.";
+    case 503:
+      return "The platform is not available at the moment. Try again in a few seconds.";
+    default:
+      return undefined;
+  }
+}

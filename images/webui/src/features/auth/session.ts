@@ -1,0 +1,51 @@
+import { queryOptions, useMutation, useQueryClient, useSuspenseQuery, type QueryClient } from "@tanstack/react-query";
+import { useRouter } from "@tanstack/react-router";
+import { fetchConfig, fetchSession, login, logout } from "@/api/bff";
+import { ApiError } from "@/api/problem";
+import type { User } from "@/api/types";
+
+export const configQuery = queryOptions({ queryKey: ["config"], queryFn: fetchConfig, staleTime: Infinity });
+
+/** The signed-in user, or null. Without session cookies the server need not be asked. */
+export const sessionQuery = (client: QueryClient) =>
+  queryOptions({
+    queryKey: ["session"],
+    staleTime: 60_000,
+    queryFn: async (): Promise<User | null> => {
+      const config = await client.query({ ...configQuery, staleTime: 0 });
+      if (!config.signed_in) return null;
+      return fetchSession().catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 401) return null;
+        throw error;
+      });
+    },
+  });
+
+/** The signed-in user, below the routes that require one. */
+export function useUser(): User {
+  const client = useQueryClient();
+  const { data } = useSuspenseQuery(sessionQuery(client));
+  if (!data) throw new ApiError("Your session has ended. Sign in again.", 401);
+  return data;
+}
+
+export function useLogin() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ email, password }: { email: string; password: string }) => login(email, password),
+    onSuccess: (user) => client.setQueryData(sessionQuery(client).queryKey, user),
+  });
+}
+
+export function useLogout() {
+  const client = useQueryClient();
+  const router = useRouter();
+  return useMutation({
+    mutationFn: logout,
+    onSettled: async () => {
+      await router.navigate({ to: "/login" });
+      client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "config" && queryKey[0] !== "session" });
+      client.setQueryData(sessionQuery(client).queryKey, null);
+    },
+  });
+}

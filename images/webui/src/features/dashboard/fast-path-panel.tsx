@@ -1,0 +1,101 @@
+import { Unplug, ZapOff } from "lucide-react";
+import type { ReactNode } from "react";
+import type { FastPathNode } from "@/api/types";
+import { Badge, type Tone } from "@/components/ui/badge";
+import { Card } from "@/components/ui/card";
+import { EmptyState } from "@/components/ui/states";
+import { formatBytes } from "@/lib/format";
+import { CounterTable } from "./counter-table";
+import { counterRates, type StatusData } from "./status";
+
+export function FastPathPanel({ data }: { data: StatusData }) {
+  const { state, nodes } = data.current.status.fast_path;
+  return (
+    <section aria-labelledby="fast-path">
+      <h2 id="fast-path" className="mb-3 text-base font-semibold">
+        Fast path
+      </h2>
+      {nodes.length > 0 ? (
+        <div className="grid gap-4 xl:grid-cols-2">
+          {nodes.map((node) => (
+            <NodeCard key={node.node} node={node} data={data} />
+          ))}
+        </div>
+      ) : (
+        <Card>{EMPTY[state]}</Card>
+      )}
+    </section>
+  );
+}
+
+const EMPTY = {
+  not_installed: (
+    <EmptyState icon={ZapOff} title="The fast path is not installed">
+      Enable the Go backend in the chart's values to count and filter traffic on nodes that can run it. Everything else
+      works without it.
+    </EmptyState>
+  ),
+  unavailable: (
+    <EmptyState icon={Unplug} title="No fast-path node answers">
+      The Go backend is installed, but none of its pods could be reached. Check that a node has the fast-path labels and
+      free hugepages.
+    </EmptyState>
+  ),
+  running: (
+    <EmptyState icon={Unplug} title="No fast-path node yet">
+      The Go backend runs, but has reported no node so far.
+    </EmptyState>
+  ),
+};
+
+const MODES: Record<string, Tone> = { native: "good", generic: "gold" };
+
+function NodeCard({ node, data }: { node: FastPathNode; data: StatusData }) {
+  return (
+    <Card aria-label={`Node ${node.node}`} className="overflow-hidden">
+      <div className="flex flex-wrap items-center justify-between gap-2 px-5 pt-4">
+        <h3 className="font-medium">{node.node}</h3>
+        <Badge tone={MODES[node.xdp_mode] ?? "idle"} dot>
+          XDP {node.xdp_mode || "off"}
+        </Badge>
+      </div>
+      {node.reason && <p className="px-5 pt-1 text-xs text-muted">{node.reason}</p>}
+      <dl className="grid grid-cols-2 gap-x-6 gap-y-4 px-5 py-4 sm:grid-cols-3">
+        <Fact term="Interface">{node.interface || "none"}</Fact>
+        <Fact term="Kernel">{node.kernel}</Fact>
+        <Fact term="Version">{node.version}</Fact>
+        <Fact term="Hugepages">{hugepages(node)}</Fact>
+        <Fact term="NUMA nodes">{numa(node)}</Fact>
+      </dl>
+      <CounterTable counters={counterRates(node, data)} />
+    </Card>
+  );
+}
+
+function Fact({ term, children }: { term: string; children: ReactNode }) {
+  return (
+    <div className="min-w-0">
+      <dt className="text-xs text-muted">{term}</dt>
+      <dd className="mt-0.5 break-words">{children}</dd>
+    </div>
+  );
+}
+
+function hugepages({ hugepages: pools }: FastPathNode): ReactNode {
+  const used = pools.filter((pool) => pool.total > 0);
+  if (used.length === 0) return "none";
+  return used.map((pool) => (
+    <span key={pool.size_bytes} className="block">
+      {pool.free} of {pool.total} × {formatBytes(pool.size_bytes)} free
+    </span>
+  ));
+}
+
+function numa({ numa_nodes: nodes }: FastPathNode): ReactNode {
+  if (nodes.length === 0) return "unknown";
+  return nodes.map(({ id, cpus, memory_bytes }) => (
+    <span key={id} className="block">
+      {id}: CPU {cpus}, {formatBytes(memory_bytes)}
+    </span>
+  ));
+}

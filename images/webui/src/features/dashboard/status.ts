@@ -1,0 +1,68 @@
+import { queryOptions, type QueryClient } from "@tanstack/react-query";
+import { requestJson } from "@/api/http";
+import type { ComponentStatus, FastPathNode, PlatformStatus } from "@/api/types";
+
+export const POLL_MS = 5_000;
+
+export interface Sample {
+  status: PlatformStatus;
+  /** When it was taken, in milliseconds of the page's own clock. */
+  at: number;
+}
+
+export interface StatusData {
+  current: Sample;
+  /** The poll before, for rates. */
+  previous: Sample | undefined;
+}
+
+const KEY = ["status"];
+
+/** The platform's state, polled while the page is visible. */
+export const statusQuery = (client: QueryClient) =>
+  queryOptions({
+    queryKey: KEY,
+    refetchInterval: POLL_MS,
+    retry: false,
+    queryFn: async ({ signal }): Promise<StatusData> => {
+      const previous = client.getQueryData<StatusData>(KEY)?.current;
+      const status = await requestJson<PlatformStatus>("/api/v1/status", { signal });
+      return { current: { status, at: performance.now() }, previous };
+    },
+  });
+
+/** This page's own server, which the backend cannot see: healthy when it answers. */
+export const webuiQuery = queryOptions({
+  queryKey: ["webui-health"],
+  refetchInterval: POLL_MS,
+  retry: false,
+  queryFn: async ({ signal }): Promise<ComponentStatus> => {
+    const start = performance.now();
+    await requestJson("/healthz", { signal });
+    return { name: "webui", status: "healthy", detail: "", latency_ms: performance.now() - start };
+  },
+});
+
+export interface CounterRate {
+  protocol: string;
+  packets: number;
+  bytes: number;
+  /** Per second since the poll before; undefined at the first poll and after a restart of the counters. */
+  packetsPerSecond: number | undefined;
+  bytesPerSecond: number | undefined;
+}
+
+/** Counters of one node with their rates between two samples. */
+export function counterRates(node: FastPathNode, { current, previous }: StatusData): CounterRate[] {
+  const before = previous?.status.fast_path.nodes.find((other) => other.node === node.node)?.counters;
+  const seconds = previous ? (current.at - previous.at) / 1000 : 0;
+  return node.counters.map((counter) => {
+    const old = before?.find((other) => other.protocol === counter.protocol);
+    const rising = old && seconds > 0 && counter.packets >= old.packets && counter.bytes >= old.bytes;
+    return {
+      ...counter,
+      packetsPerSecond: rising ? (counter.packets - old.packets) / seconds : undefined,
+      bytesPerSecond: rising ? (counter.bytes - old.bytes) / seconds : undefined,
+    };
+  });
+}

@@ -1,0 +1,64 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { UserPlus } from "lucide-react";
+import { useState } from "react";
+import type { User } from "@/api/types";
+import { Button } from "@/components/ui/button";
+import { Card, PageHeader } from "@/components/ui/card";
+import { ErrorState } from "@/components/ui/states";
+import { usersQuery } from "./api";
+import { DeleteUserDialog } from "./delete-user-dialog";
+import { Pagination } from "./pagination";
+import { SearchBox } from "./search-box";
+import type { UsersSearch } from "./search";
+import { UserDialog } from "./user-dialog";
+import { UsersTable } from "./users-table";
+
+type OpenDialog = { kind: "create" } | { kind: "edit" | "delete"; user: User } | null;
+
+export function UsersPage() {
+  const search = useSearch({ from: "/signed-in/users" });
+  const navigate = useNavigate({ from: "/users" });
+  const users = useQuery(usersQuery(search));
+  const [dialog, setDialog] = useState<OpenDialog>(null);
+  const close = () => setDialog(null);
+  const change = (next: Partial<UsersSearch>) =>
+    void navigate({ search: (old) => ({ ...old, page: undefined, ...next }), replace: true });
+
+  return (
+    <>
+      <PageHeader
+        title="Users"
+        actions={
+          <Button variant="primary" onClick={() => setDialog({ kind: "create" })}>
+            <UserPlus aria-hidden /> New user
+          </Button>
+        }
+      >
+        Who may sign in, and what they may do.
+      </PageHeader>
+      <SearchBox value={search.search ?? ""} onChange={(text) => change({ search: text || undefined })} />
+      <Card className="overflow-hidden">
+        {users.error ? (
+          <ErrorState error={users.error} onRetry={() => void users.refetch()} />
+        ) : (
+          <UsersTable
+            users={users.data?.users}
+            stale={users.isPlaceholderData}
+            search={search}
+            onSort={(sort) => change({ sort })}
+            onClearSearch={() => change({ search: undefined })}
+            onEdit={(user) => setDialog({ kind: "edit", user })}
+            onDelete={(user) => setDialog({ kind: "delete", user })}
+          />
+        )}
+        {users.data && !users.error && (
+          <Pagination {...users.data.pagination} onPage={(page) => change({ page: page === 1 ? undefined : page })} />
+        )}
+      </Card>
+      {dialog?.kind === "create" && <UserDialog onClose={close} />}
+      {dialog?.kind === "edit" && <UserDialog user={dialog.user} onClose={close} />}
+      {dialog?.kind === "delete" && <DeleteUserDialog user={dialog.user} onClose={close} />}
+    </>
+  );
+}

@@ -1,0 +1,31 @@
+import request from "supertest";
+import { createApp } from "../../server/app.js";
+import { createLogger } from "../../server/logging.js";
+import { FakeBackend } from "../fake-backend.js";
+
+export const CSRF = { "X-Requested-With": "triptych" };
+export const CREDENTIALS = { email: "admin@example.com", password: "admin" };
+
+/** The application in front of a fake backend. */
+export async function startHarness() {
+  const backend = new FakeBackend();
+  const backendUrl = await backend.start();
+  return { backend, app: appFor(backendUrl) };
+}
+
+export function appFor(backendUrl: string) {
+  const config = { port: 0, backendUrl, environment: "alpha", logLevel: "silent", version: "1.2.3" } as const;
+  const logger = createLogger(config);
+  return createApp({ config, logger, pages: (_req, res) => void res.send("page") });
+}
+
+/** Sign in and return the cookies as a browser would send them, by name. */
+export async function signIn(app: ReturnType<typeof appFor>): Promise<Record<"access" | "refresh", string>> {
+  const answer = await request(app).post("/bff/login").set(CSRF).send(CREDENTIALS).expect(200);
+  const [access = "", refresh = ""] = setCookies(answer).map((cookie) => cookie.split(";", 1)[0] ?? "");
+  return { access, refresh };
+}
+
+export function setCookies(answer: request.Response): string[] {
+  return (answer.headers["set-cookie"] as unknown as string[] | undefined) ?? [];
+}

@@ -1,0 +1,68 @@
+import { render } from "@testing-library/react";
+import { vi } from "vitest";
+import { App, createApp } from "@/app";
+import type { PlatformStatus, Role, User } from "@/api/types";
+
+type Answer = { status?: number; body?: unknown; headers?: Record<string, string> };
+type Handler = (request: { path: string; query: URLSearchParams; json: unknown }) => Answer;
+
+export interface SentRequest {
+  method: string;
+  path: string;
+  query: URLSearchParams;
+  json: unknown;
+  headers: Headers;
+}
+
+export const userOf = (role: Role, id = 1): User => ({
+  id,
+  email: `${role}@example.com`,
+  full_name: `Some ${role}`,
+  role,
+  is_active: true,
+  created_at: "2026-11-20T10:00:00Z",
+  updated_at: "2026-11-20T10:00:00Z",
+});
+
+export const STATUS: PlatformStatus = {
+  version: "0.1.0",
+  environment: "alpha",
+  database_engine: "postgresql",
+  schema_version: 1,
+  components: [
+    { name: "flask-backend", status: "healthy", detail: "", latency_ms: 0.1 },
+    { name: "database", status: "healthy", detail: "", latency_ms: 1.5 },
+    { name: "redis", status: "unavailable", detail: "connection refused", latency_ms: null },
+    { name: "go-backend", status: "not_installed", detail: "", latency_ms: null },
+  ],
+  fast_path: { state: "not_installed", nodes: [] },
+};
+
+/** Open the whole application at a path, its server answered by `routes` (`METHOD /path`). */
+export function openApp(path: string, routes: Record<string, Handler> = {}) {
+  const sent: SentRequest[] = [];
+  const all: Record<string, Handler> = {
+    "GET /bff/config": () => ({ body: { environment: "alpha", version: "0.1.0", signed_in: "GET /bff/session" in routes } }),
+    "GET /healthz": () => ({ body: { status: "ok" } }),
+    "GET /api/v1/status": () => ({ body: STATUS }),
+    ...routes,
+  };
+  vi.stubGlobal("fetch", async (input: RequestInfo | URL, init?: RequestInit) => {
+    const request = new Request(new URL(input instanceof Request ? input.url : input, window.location.origin), input instanceof Request ? input : init);
+    const url = new URL(request.url);
+    const text = await request.text();
+    const json: unknown = text ? JSON.parse(text) : undefined;
+    sent.push({ method: request.method, path: url.pathname, query: url.searchParams, json, headers: request.headers });
+    const handler = all[`${request.method} ${url.pathname}`];
+    if (!handler) throw new Error(`unexpected request: ${request.method} ${url.pathname}`);
+    const { status = 200, body, headers } = handler({ path: url.pathname, query: url.searchParams, json });
+    return new Response(body === undefined ? null : JSON.stringify(body), { status, headers });
+  });
+  window.history.replaceState(null, "", path);
+  const app = createApp();
+  return { sent, ...app, ...render(<App {...app} />) };
+}
+
+export const signedInAs = (role: Role): Record<string, Handler> => ({
+  "GET /bff/session": () => ({ body: { user: userOf(role) } }),
+});

@@ -1,0 +1,23 @@
+import tailwindcss from "@tailwindcss/vite";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  plugins: [react(), tailwindcss()],
+  resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
+  build: { outDir: "dist/client", emptyOutDir: true, assetsInlineLimit: 0 },
+  test: {
+    projects: [
+      { extends: true, test: { name: "server", environment: "node", include: ["tests/server/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "spa",
+          environment: "jsdom",
+          include: ["tests/spa/**/*.test.tsx"],
+          setupFiles: ["tests/spa/setup.ts"],
+        },
+      },
+    ],
+  },
+});
