@@ -65,3 +65,16 @@ name: {{ include "common.name" . }}
 labels:
   {{- include "common.labels" . | nindent 2 }}
 {{- end -}}
+
+{{/*
+Metadata of a pod template: labels, and the annotations of the calling chart's values.
+Usage: include "common.podMetadata" (list . "webui")
+*/}}
+{{- define "common.podMetadata" -}}
+labels:
+  {{- include "common.podLabels" . | nindent 2 }}
+{{- with (index . 0).Values.podAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}

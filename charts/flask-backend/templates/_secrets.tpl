@@ -49,8 +49,7 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- $root := index . 0 -}}
 {{- $name := "bootstrap-secrets" -}}
 metadata:
-  labels:
-    {{- include "common.podLabels" (list $root $name) | nindent 4 }}
+  {{- include "common.podMetadata" (list $root $name) | nindent 2 }}
 spec:
   {{- include "common.podDefaults" (list $root $name) | replace "automountServiceAccountToken: false" "automountServiceAccountToken: true" | nindent 2 }}
   restartPolicy: Never
