@@ -96,14 +96,16 @@ func listen(ctx context.Context, address, flag string) (net.Listener, error) {
 
 func logAttachment(attachment *xdp.Attachment) {
 	state := attachment.State()
-	level := slog.LevelInfo
-	if attachment.Err() != nil {
-		level = slog.LevelError
-	} else if state.Mode != xdp.ModeNative {
-		level = slog.LevelWarn
+	fields := []any{"mode", state.Mode, "interface", state.Interface, "interface_index", state.InterfaceIndex,
+		"program_id", state.ProgramID, "reason", state.Reason}
+	switch {
+	case attachment.Err() != nil:
+		slog.Error("xdp", append(fields, "verifier", xdp.VerifierLog(attachment.Err()))...)
+	case state.Mode != xdp.ModeNative:
+		slog.Warn("xdp", fields...)
+	default:
+		slog.Info("xdp", fields...)
 	}
-	slog.Log(context.Background(), level, "xdp", "mode", state.Mode, "interface", state.Interface,
-		"program_id", state.ProgramID, "reason", state.Reason)
 }
 
 func serveHTTP(server *http.Server, listener net.Listener) error {

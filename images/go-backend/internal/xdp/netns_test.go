@@ -76,7 +76,7 @@ func attach(t *testing.T, options Options) *Attachment {
 	must(t, err)
 	t.Cleanup(func() { attachment.Close() })
 	if attachment.Err() != nil {
-		t.Fatalf("%+v", attachment.Err())
+		t.Fatalf("%v\n%s", attachment.Err(), VerifierLog(attachment.Err()))
 	}
 	return attachment
 }

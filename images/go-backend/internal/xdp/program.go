@@ -64,6 +64,15 @@ func explainLoad(err error) error {
 	}
 }
 
+// VerifierLog is all the verifier said about a program it rejected; empty for any other error.
+func VerifierLog(err error) string {
+	var rejection *ebpf.VerifierError
+	if !errors.As(err, &rejection) {
+		return ""
+	}
+	return fmt.Sprintf("%+v", rejection)
+}
+
 func (p *program) id() (uint32, error) {
 	info, err := p.objects.CountPackets.Info()
 	if err != nil {

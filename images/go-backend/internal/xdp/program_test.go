@@ -25,7 +25,7 @@ func load(t testing.TB, fragments bool) *program {
 	needRoot(t)
 	loaded, err := loadProgram(fragments)
 	if err != nil {
-		t.Fatalf("%+v", err)
+		t.Fatalf("%v\n%s", err, VerifierLog(err))
 	}
 	t.Cleanup(func() { loaded.close() })
 	return loaded
