@@ -1,0 +1,92 @@
+"""Database servers in containers: started on a free port, killed and started again by the tests."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from dataclasses import dataclass, field
+
+from common import VERSIONS
+from engine import engine
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a server is started; `{password}` in a value stands for a random one."""
+
+    image: str
+    db_type: str
+    container_port: int
+    environment: dict = field(default_factory=dict)
+
+
+POSTGRESQL = Recipe(
+    "postgresql",
+    "postgresql",
+    5432,
+    {"POSTGRES_USER": "triptych", "POSTGRES_DB": "triptych", "POSTGRES_PASSWORD": "{password}"},
+)
+MARIADB = Recipe(
+    "mariadb",
+    "mysql",
+    3306,
+    {
+        "MARIADB_USER": "triptych",
+        "MARIADB_DATABASE": "triptych",
+        "MARIADB_PASSWORD": "{password}",
+        "MARIADB_ROOT_PASSWORD": "{password}",
+    },
+)
+REDIS = Recipe("redis", "", 6379, {"REDIS_PASSWORD": "{password}"})
+
+
+class ServerContainer:
+    """A server with a name of its own; removed with its data at the end."""
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+        # Characters that need quoting in a URL, on purpose.
+        self.password = f"p@ss/w:rd%{secrets.token_hex(8)}"
+        self.port = _free_port()
+        self.name = f"flask-backend-test-{recipe.image}-{secrets.token_hex(4)}"
+
+    def __enter__(self) -> ServerContainer:
+        values = {name: value.format(password=self.password) for name, value in self.recipe.environment.items()}
+        environment = [part for name in values for part in ("--env", name)]
+        engine().run(
+            "run", "--detach", "--name", self.name, *environment,
+            "--publish", f"127.0.0.1:{self.port}:{self.recipe.container_port}",
+            f"localhost/triptych/{self.recipe.image}:{VERSIONS['PLATFORM_VERSION']}", env=values, quiet=True,
+        )  # fmt: skip
+        self.wait_healthy()
+        return self
+
+    def __exit__(self, *_) -> None:
+        engine().run("rm", "--force", "--volumes", self.name, quiet=True)
+
+    def wait_healthy(self, timeout: float = 90) -> None:
+        """Return when the image's own health command is content; fail after `timeout` seconds."""
+        end = time.monotonic() + timeout
+        while not engine().succeeds("exec", self.name, "healthcheck"):
+            assert time.monotonic() < end, f"{self.name} is not healthy after {timeout} s"
+            time.sleep(0.5)
+
+    def kill(self) -> None:
+        """End every process of the server with SIGKILL."""
+        engine().run("kill", "--signal", "KILL", self.name, quiet=True)
+        engine().run("wait", self.name, quiet=True)
+
+    def start(self) -> None:
+        """Start the killed server again on the same data and port."""
+        engine().run("start", self.name, quiet=True)
+
+    def stop(self) -> None:
+        """Stop the server in order."""
+        engine().run("stop", "--time", "20", self.name, quiet=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
