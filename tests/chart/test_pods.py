@@ -7,7 +7,7 @@ from components import BY_NAME
 from rendering import CI_FILES, VALUES_FILES, component, containers, environment, pod, render
 
 every_file = pytest.mark.parametrize("file", [*VALUES_FILES, *CI_FILES])
-CAPABILITIES = {"BPF", "NET_ADMIN", "NET_RAW", "PERFMON", "IPC_LOCK", "SYS_NICE"}
+CAPABILITIES = {"BPF", "NET_ADMIN"}
 
 
 def own_workloads(file: str) -> list[dict]:
@@ -40,7 +40,7 @@ def test_containers_are_restricted(file: str) -> None:
             assert context["readOnlyRootFilesystem"] is True
             assert context["capabilities"]["drop"] == ["ALL"]
             assert "privileged" not in context
-            assert set(context["capabilities"].get("add", [])) <= (CAPABILITIES if on_host(workload) else set())
+            assert set(context["capabilities"].get("add", [])) == (CAPABILITIES if on_host(workload) else set())
 
 
 @every_file
