@@ -26,19 +26,22 @@ class RenderError(Exception):
 
 
 @cache
-def render_text(files: tuple[str, ...] = (), values: str = "{}", helm: str = "helm", chart: Path = ROOT) -> str:
+def render_text(
+    files: tuple[str, ...] = (), values: str = "{}", helm: str = "helm", chart: Path = ROOT, release: str = RELEASE
+) -> str:
     """Output of `helm template`.
 
     Args:
         files: values files, relative to the repository's root.
         values: more values, as JSON.
         helm: name of the pinned tool, `helm` or `helm3`.
-        chart: folder of the chart.
+        chart: folder or package of the chart.
+        release: name of the release.
 
     Raises:
         RenderError: Helm refused.
     """
-    command = [tool(helm), "template", RELEASE, str(chart), "--namespace", NAMESPACE, "--kube-version", "1.35.0"]
+    command = [tool(helm), "template", release, str(chart), "--namespace", NAMESPACE, "--kube-version", "1.35.0"]
     for file in files:
         command += ["--values", str(ROOT / file)]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as extra:
@@ -51,14 +54,15 @@ def render_text(files: tuple[str, ...] = (), values: str = "{}", helm: str = "he
 
 
 @cache
-def _parse(text: str) -> tuple[dict, ...]:
+def parse(text: str) -> tuple[dict, ...]:
+    """Objects of a stream of YAML documents."""
     return tuple(document for document in yaml.load_all(text, LOADER) if document)
 
 
 def render(*files: str, helm: str = "helm", **values) -> Objects:
     """Objects rendered from values files and nested values (`global_` stands for `global`, `_` in chart names for `-`)."""
     values = {CHART_KEYS.get(key, key): value for key, value in values.items()}
-    return Objects(_parse(render_text(files, json.dumps(values, sort_keys=True), helm)))
+    return Objects(parse(render_text(files, json.dumps(values, sort_keys=True), helm)))
 
 
 CHART_KEYS = {"global_": "global", "flask_backend": "flask-backend", "go_backend": "go-backend"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from components import BY_NAME, COMPONENTS, Component
-from rendering import CI_FILES, ROOT, VALUES_FILES, component, containers, pod, render
+from rendering import CI_FILES, ROOT, VALUES_FILES, component, containers, parse, pod, render, render_text
 
 each = pytest.mark.parametrize("part", COMPONENTS, ids=lambda part: part.name)
 
@@ -88,6 +88,15 @@ def test_plain_names_are_the_components_names(part: Component) -> None:
     assert name == part.name or part.hashed and name.startswith(f"{part.name}-")
     long = render(**part.values).find(part.kind, part.name)["metadata"]["name"]
     assert long == f"demo-{name}" or part.hashed and long.startswith(f"demo-{part.name}-")
+
+
+def test_longest_release_name_leaves_names_apart_and_short() -> None:
+    objects = parse(render_text(("values-production.yaml",), release="r" * 53))
+    names = [(item["kind"], item["metadata"]["name"]) for item in objects]
+    assert len(set(names)) == len(names) == len(render("values-production.yaml"))
+    assert all(len(name) <= 63 for _, name in names)
+    # A StatefulSet's name gets 11 characters of revision in a label of its pods.
+    assert all(len(name) <= 52 for kind, name in names if kind == "StatefulSet")
 
 
 def test_versions_agree() -> None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from rendering import CI_FILES, ROOT, VALUES_FILES, Objects, _parse, pod, render, render_text
+from rendering import CI_FILES, ROOT, VALUES_FILES, Objects, parse, pod, render, render_text
 
 every_file = pytest.mark.parametrize("file", [*VALUES_FILES, *CI_FILES])
 IMMUTABLE = ("selector", "volumeClaimTemplates", "serviceName")
@@ -47,7 +47,7 @@ def test_helm_3_and_4_render_the_same(file: str) -> None:
 
 @every_file
 def test_next_chart_version_restarts_no_pod(file: str, bumped: Path) -> None:
-    old, new = render(file), Objects(_parse(render_text((file,), chart=bumped)))
+    old, new = render(file), Objects(parse(render_text((file,), chart=bumped)))
     assert [(o["kind"], o["metadata"]["name"]) for o in old] == [(o["kind"], o["metadata"]["name"]) for o in new]
     assert old != new, "the version shows nowhere"
     for before, after in zip(old, new):

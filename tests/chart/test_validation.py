@@ -109,6 +109,7 @@ REFUSED = {
     "bad quantity": ({"postgresql": {"persistence": {"size": "8 gigabytes"}}}, "size"),
     "no requests": ({"redis": {"resources": {"requests": None}}}, "requests"),
     "bad secret name": ({"global": {"redis": {"existingSecret": "Not A Name"}}}, "existingSecret"),
+    "label of a selector": ({"webui": {"podLabels": {"app.kubernetes.io/name": "x"}}}, "podLabels"),
     "bad mode": ({"global": {"goBackend": {"enabled": True}}, "go-backend": {"xdpMode": "fast"}}, "xdpMode"),
 }
 

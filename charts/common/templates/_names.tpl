@@ -1,5 +1,6 @@
 {{/*
-Name of an object of a component, its own or a sibling's.
+Name of an object of a component, its own or a sibling's. At most 52 characters, so that what Kubernetes appends still
+fits into 63; a long release name is cut, never the component's.
 Usage: include "common.name" (list . "webui")
 */}}
 {{- define "common.name" -}}
@@ -8,7 +9,8 @@ Usage: include "common.name" (list . "webui")
 {{- if $root.Values.global.plainNames -}}
 {{- $component -}}
 {{- else -}}
-{{- printf "%s-%s" $root.Release.Name $component | trunc 63 | trimSuffix "-" -}}
+{{- $release := $root.Release.Name | trunc (sub 51 (len $component) | int) | trimSuffix "-" -}}
+{{- printf "%s-%s" $release $component -}}
 {{- end -}}
 {{- end -}}
 
