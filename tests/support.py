@@ -103,7 +103,7 @@ def wait_until_ready(client: HTTPClient, namespace: str, seconds: int) -> None:
 
 def pods(client: HTTPClient, namespace: str, component: str | None = None) -> list[Pod]:
     """Pods of a component (all when None) that have not completed."""
-    selector = {"app.kubernetes.io/component": component} if component else {}
+    selector = {"app.kubernetes.io/name": component} if component else {}
     found = Pod.objects(client).filter(namespace=namespace, selector=selector)
     return [pod for pod in found if pod.obj["status"].get("phase") not in ("Succeeded", "Failed")]
 
