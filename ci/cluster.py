@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import string
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ def up(name: str, port: int, kubeconfig: Path | None = None) -> None:
         CiError: the port is taken, or the cluster does not become Ready.
     """
     with locked(CACHE / "cluster" / name):
+        _ensure_modules_folder()
+        _ensure_names()
         _reserve_hugepages()
         _start_stopped(name)
         if nodes(name) and not _is_complete(name):
@@ -152,6 +155,27 @@ def _check_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise CiError(f"port {port} on 127.0.0.1 is busy; free it or choose another: make up PORT=<n>") from error
+
+
+def _ensure_modules_folder() -> None:
+    """kind mounts this folder into every node; a kernel with everything built in comes without it."""
+    folder = Path("/lib/modules")
+    if sys.platform != "linux" or folder.exists():
+        return
+    if not is_root():
+        raise CiError(f"kind needs {folder}, which this host lacks; run: sudo mkdir {folder}")
+    folder.mkdir()
+
+
+def _ensure_names() -> None:
+    """Remove a network of kind's, made before podman could serve names, by which nodes find each other."""
+    if engine().name != "podman" or not engine().succeeds("network", "exists", "kind"):
+        return
+    if json.loads(engine().output("network", "inspect", "kind"))[0].get("dns_enabled"):
+        return
+    if not engine().succeeds("network", "rm", "kind"):
+        fix = "delete the clusters that use it, then run: podman network rm kind"
+        raise CiError(f"podman's network kind serves no names; {fix}")
 
 
 def _reserve_hugepages() -> None:

@@ -42,7 +42,11 @@ need_engine() {
   has iptables || require iptables
   # Podman before 4.4 is packaged for CNI, later ones need netavark only.
   case $(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release 2>/dev/null) in
-    bookworm | jammy) [ -x /usr/lib/cni/bridge ] || require containernetworking-plugins ;;
+    bookworm | jammy)
+      [ -x /usr/lib/cni/bridge ] || require containernetworking-plugins
+      # Nodes of a cluster find each other by name.
+      [ -x /usr/lib/cni/dnsname ] || require golang-github-containernetworking-plugin-dnsname
+      ;;
     *) [ -x /usr/lib/podman/netavark ] || [ -x /usr/libexec/podman/netavark ] || require netavark aardvark-dns ;;
   esac
 }
