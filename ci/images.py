@@ -53,9 +53,10 @@ class Image:
 
     @cached_property
     def files(self) -> list[Path]:
-        """The build context: every file below the folder that git does not ignore, relative to the folder."""
-        listed = output("git", "ls-files", "-coz", "--exclude-standard", cwd=self.folder).split("\0")
-        return sorted(Path(name) for name in set(listed) if name and (self.folder / name).exists())
+        """The build context, relative to the folder: every file that neither git nor `.containerignore` ignores."""
+        ignored = self._git_files("--ignored", "--exclude-per-directory=.containerignore")
+        names = self._git_files("--exclude-standard") - ignored
+        return sorted(Path(name) for name in names if (self.folder / name).exists())
 
     @cached_property
     def arguments(self) -> dict[str, str]:
@@ -91,6 +92,10 @@ class Image:
     def megabytes(self) -> float:
         """Size of the built image, uncompressed, in 10⁶ bytes."""
         return int(engine().output("image", "inspect", "--format", "{{.Size}}", self.reference)) / 1e6
+
+    def _git_files(self, *options: str) -> set[str]:
+        listed = output("git", "ls-files", "--cached", "--others", "-z", *options, cwd=self.folder)
+        return set(listed.split("\0")) - {""}
 
     @property
     def _suffix(self) -> str:

@@ -109,6 +109,18 @@ def test_build_gets_only_files_that_git_does_not_ignore(folder, fake_engine):
     assert fake_engine.context == {"Containerfile", "entrypoint", "src/main.c"}
 
 
+@pytest.mark.parametrize("tracked", [True, False])
+def test_files_that_containerignore_names_change_nothing(folder, tracked):
+    (folder / ".containerignore").write_text("/tests\n")
+    (folder / "tests").mkdir()
+    (folder / "tests" / "test_it.py").write_text("")
+    if tracked:
+        subprocess.run(["git", "add", "."], cwd=folder, check=True)
+    before = tag()
+    (folder / "tests" / "test_it.py").write_text("assert True\n")
+    assert tag() == before
+
+
 def test_second_build_does_nothing(folder, fake_engine):
     images.build_all()
     images.build_all()

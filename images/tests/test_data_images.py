@@ -12,7 +12,7 @@ from containers import Container, must
 from servers import PASSWORD, SERVERS, Server
 
 SCRIPTS = "/docker-entrypoint-initdb.d"
-DELAYS = [0.3, 1.0, 2.0, 4.0]  # seconds into an initialisation at which it is killed
+DELAYS = [0.5, 2.0]  # seconds into an initialisation at which it is killed
 
 
 def write_scripts(folder: Path, server: Server, **more: str) -> dict[str, str]:
