@@ -6,6 +6,7 @@ import secrets
 import socket
 import time
 from dataclasses import dataclass, field
+from typing import Self
 
 from common import VERSIONS
 from engine import engine
@@ -51,7 +52,7 @@ class ServerContainer:
         self.port = _free_port()
         self.name = f"flask-backend-test-{recipe.image}-{secrets.token_hex(4)}"
 
-    def __enter__(self) -> ServerContainer:
+    def __enter__(self) -> Self:
         values = {name: value.format(password=self.password) for name, value in self.recipe.environment.items()}
         environment = [part for name in values for part in ("--env", name)]
         engine().run(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -18,20 +17,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: every expected failure is one line on stderr."""
-    # Imports happen inside the commands, so that the health command starts in no time.
-    from backend.config import ConfigError
-
-    try:
-        cli(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        sys.exit(130)
-    except ConfigError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+    """Entry point. Imports happen inside the commands, so that the health command starts in no time."""
+    cli(prog_name="backend")
 
 
 def _settings():

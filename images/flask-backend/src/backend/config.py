@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import click
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -14,8 +15,10 @@ MIN_PASSWORD_LENGTH = 12
 DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306}
 
 
-class ConfigError(Exception):
+class ConfigError(click.ClickException):
     """A setting is wrong; the text is one line that names the variable and the fix."""
+
+    exit_code = 2
 
 
 class Settings(BaseSettings):

@@ -9,9 +9,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "ci"))
 
-from servers import MARIADB, POSTGRESQL, REDIS, ServerContainer  # noqa: E402 (needs the path)
+from servers import MARIADB, POSTGRESQL, REDIS, ServerContainer
 
-import images  # noqa: E402
+import images
 
 
 @pytest.fixture(scope="session")

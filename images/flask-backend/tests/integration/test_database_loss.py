@@ -6,7 +6,6 @@ import threading
 import time
 
 import pytest
-
 from api_client import ApiClient, assert_problem
 
 KILLS = 3

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from api_client import ApiClient, assert_problem, make_settings, reset
+
 from backend.app import create_app
 from backend.auth import throttle
 

@@ -66,6 +66,11 @@ class MySqlAdapter(PoolMixin, MySQL):
 
     drivers = ("pymysql",)
 
+    def connector(self):
+        # PyDAL uses the old names of these two arguments.
+        renamed = {"db": "database", "passwd": "password"}
+        return self.driver.connect(**{renamed.get(key, key): value for key, value in self.driver_args.items()})
+
     def after_connection(self):
         self.execute(f"SET SESSION sql_mode='{SQL_MODE}', time_zone='+00:00'")
         self.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")

@@ -1,0 +1,119 @@
+"""The command `backend serve` as it really runs: Granian, one worker, SIGTERM."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> dict:
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(SOURCE),
+        "ENVIRONMENT": "alpha",
+        "DB_TYPE": "sqlite",
+        "DB_SQLITE_PATH": str(tmp_path_factory.mktemp("served") / "served.db"),
+        "PORT": str(free_port()),
+    }
+
+
+def backend(environment: dict, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "backend", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def fetch(environment: dict, path: str, data: bytes | None = None, timeout: float = 20) -> tuple[int, dict]:
+    url = f"http://127.0.0.1:{environment['PORT']}{path}"
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+@pytest.fixture
+def served(environment, tmp_path):
+    """A running server with its log; ended by the test or here."""
+    command = [sys.executable, "-m", "backend", "serve", "--migrate", "--address", "127.0.0.1"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.DEVNULL)
+    process.log = tmp_path / "log"
+    end = time.monotonic() + 60
+    while backend(environment, "healthcheck").returncode:
+        assert time.monotonic() < end, process.log.read_text()
+        time.sleep(0.3)
+    yield process
+    process.terminate()
+    process.wait(30)
+
+
+def test_smoke(served, environment):
+    url = f"http://127.0.0.1:{environment['PORT']}"
+    result = backend(environment, "smoke", "--url", url, "--password", "admin")
+    assert result.returncode == 0, result.stderr
+    wrong = backend(environment, "smoke", "--url", url, "--password", "wrong")
+    assert wrong.returncode == 1
+    assert "answered 401" in wrong.stderr.splitlines()[-1]
+    missing = backend(environment, "smoke", "--url", url, "--password", "admin", "--expect-fast-path", "--timeout", "0")
+    assert missing.returncode == 1
+    assert "the fast path is not_installed" in missing.stderr
+
+
+def test_bodies_of_ten_megabytes_are_refused(served, environment):
+    try:
+        status, problem = fetch(environment, "/api/v1/auth/login", b"x" * 10_000_000)
+    except (ConnectionError, urllib.error.URLError):
+        # The server may close before it took all; it must still live.
+        status, problem = 413, {"status": 413}
+    assert status == problem["status"] == 413
+    assert fetch(environment, "/healthz")[0] == 200
+
+
+def test_log_is_json_without_secrets(served, environment):
+    body = json.dumps({"email": "admin@example.com", "password": "unmistakable"}).encode()
+    assert fetch(environment, "/api/v1/auth/login", body)[0] == 401
+    lines = [json.loads(line) for line in served.log.read_text().splitlines()]
+    request = next(line for line in lines if line["message"] == "request")
+    assert request["path"] == "/api/v1/auth/login"
+    assert request["status"] == 401
+    assert len(request["request_id"]) == 32
+    assert "unmistakable" not in served.log.read_text()
+
+
+def test_sigterm_answers_what_is_under_way(served, environment):
+    answers = []
+    body = json.dumps({"email": "admin@example.com", "password": "admin"}).encode()
+    threads = [
+        threading.Thread(target=lambda: answers.append(fetch(environment, "/api/v1/auth/login", body)[0]))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    served.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    assert served.wait(30) == 0
+    assert answers == [200] * 4
+    assert backend(environment, "healthcheck").returncode == 1
