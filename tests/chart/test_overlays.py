@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
-from rendering import ROOT, Objects
+from rendering import ROOT, Objects, parse
 
 import render as generator
 import schemas
@@ -32,7 +31,7 @@ def build(builder: str, folder: Path) -> str:
 
 
 def objects(text: str) -> Objects:
-    return Objects(yaml.safe_load_all(text))
+    return Objects(parse(text))
 
 
 def with_components(target: Path, *names: str) -> Path:
