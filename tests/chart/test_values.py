@@ -118,11 +118,6 @@ def test_value_is_documented_where_it_is_defined(chart: str) -> None:
         assert documented or is_table, f"{chart}/values.yaml:{number + 1} has no comment"
 
 
-def test_notes_tell_the_login() -> None:
-    notes = (ROOT / "templates" / "NOTES.txt").read_text()
-    assert "base64decode" in notes and "port-forward" in notes and "get pods" in notes
-
-
 def test_extra_objects_may_be_text_and_use_templates() -> None:
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-text"
     tree = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Namespace }}-object"}}
