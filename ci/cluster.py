@@ -268,7 +268,7 @@ def main() -> None:
     parser.add_argument("--name", default="triptych-alpha")
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8080))
     parser.add_argument("--kubeconfig", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if options.command == "up":
         up(options.name, options.port, options.kubeconfig)
     elif options.command == "load":
