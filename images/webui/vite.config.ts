@@ -7,11 +7,15 @@ export default defineConfig({
   resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
   build: { outDir: "dist/client", emptyOutDir: true, assetsInlineLimit: 0 },
   test: {
+    // Generous: the suite also runs on two busy cores.
+    testTimeout: 30_000,
     projects: [
       { extends: true, test: { name: "server", environment: "node", include: ["tests/server/**/*.test.ts"] } },
       {
         extends: true,
         test: {
+    // Generous: the suite also runs on two busy cores.
+    testTimeout: 30_000,
           name: "spa",
           environment: "jsdom",
           include: ["tests/spa/**/*.test.tsx"],

@@ -1,19 +1,8 @@
-import { Agent, request as httpRequest } from "node:http";
+import { request as httpRequest, type Agent } from "node:http";
+import type { components } from "../src/api/schema.js";
 
-export interface User {
-  id: string | number;
-  email: string;
-  full_name: string;
-  role: string;
-}
-
-export interface TokenSet {
-  access_token: string;
-  refresh_token: string;
-  /** Life of the access token, in seconds. */
-  expires_in: number;
-  user: User;
-}
+/** Answer of a login or a refresh. */
+export type TokenSet = components["schemas"]["Tokens"];
 
 export interface BackendReply {
   status: number;

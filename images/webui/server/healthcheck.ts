@@ -1,7 +1,5 @@
-import { readConfig } from "./config.js";
-
 /** The image's health command: exits 0 when this server's own `/healthz` answers 200. */
-const port = readConfig(process.env).port;
+const port = Number(process.env.PORT) || 3000;
 
 fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(3_000) })
   .then(({ status }) => {

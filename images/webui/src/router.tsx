@@ -1,16 +1,19 @@
 import type { QueryClient } from "@tanstack/react-query";
-import { createRootRouteWithContext, createRoute, createRouter, Outlet, redirect } from "@tanstack/react-router";
-import { z } from "zod";
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
 import { ErrorPage, ForbiddenPage, NotFoundPage } from "@/components/error-page";
-import { AppShell } from "@/components/shell/app-shell";
 import { LoginPage } from "@/features/auth/login-page";
 import { configQuery, sessionQuery, useUser } from "@/features/auth/session";
-import { DashboardPage } from "@/features/dashboard/dashboard-page";
-import { usersSearchSchema } from "@/features/users/search";
-import { UsersPage } from "@/features/users/users-page";
+import { parseUsersSearch } from "@/features/users/search";
 
 interface RouterContext {
   queryClient: QueryClient;
+}
+
+interface LoginSearch {
+  /** Where to go after login. */
+  next?: string;
+  /** A session has just ended. */
+  ended?: boolean;
 }
 
 const rootRoute = createRootRouteWithContext<RouterContext>()({
@@ -22,7 +25,10 @@ const rootRoute = createRootRouteWithContext<RouterContext>()({
 const loginRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/login",
-  validateSearch: z.object({ next: z.string().optional().catch(undefined), ended: z.boolean().optional().catch(undefined) }),
+  validateSearch: (raw: Record<string, unknown>): LoginSearch => ({
+    next: typeof raw.next === "string" ? raw.next : undefined,
+    ended: raw.ended === true ? true : undefined,
+  }),
   loader: ({ context }) => context.queryClient.query({ ...configQuery, staleTime: "static" }),
   component: LoginPage,
 });
@@ -34,20 +40,20 @@ const signedInRoute = createRoute({
     const user = await context.queryClient.query({ ...sessionQuery(context.queryClient), staleTime: "static" });
     if (!user) throw redirect({ to: "/login", search: location.href === "/" ? {} : { next: location.href } });
   },
-  component: () => (
-    <AppShell>
-      <Outlet />
-    </AppShell>
-  ),
+  component: lazyRouteComponent(() => import("@/components/shell/app-shell"), "AppShell"),
 });
+
+// Pages load when first visited (or pointed at), so that the login page stays small.
+const DashboardPage = lazyRouteComponent(() => import("@/features/dashboard/dashboard-page"), "DashboardPage");
+const UsersPage = lazyRouteComponent(() => import("@/features/users/users-page"), "UsersPage");
 
 const dashboardRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/", component: DashboardPage });
 
 const usersRoute = createRoute({
   getParentRoute: () => signedInRoute,
   path: "/users",
-  validateSearch: usersSearchSchema,
-  component: function Users() {
+  validateSearch: parseUsersSearch,
+  component: function UsersRoute() {
     return useUser().role === "admin" ? <UsersPage /> : <ForbiddenPage />;
   },
 });

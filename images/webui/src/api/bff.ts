@@ -1,5 +1,6 @@
-import { requestJson } from "./http";
-import type { User } from "./types";
+import { CSRF_HEADERS } from "./client";
+import { apiErrorFrom, networkErrorFrom } from "./problem";
+import type { SessionUser } from "./types";
 
 export interface RuntimeConfig {
   environment: "alpha" | "beta" | "production";
@@ -8,11 +9,24 @@ export interface RuntimeConfig {
   signed_in: boolean;
 }
 
-export const fetchConfig = () => requestJson<RuntimeConfig>("/bff/config");
-export const fetchSession = async () => (await requestJson<{ user: User }>("/bff/session")).user;
-export const logout = () => requestJson<undefined>("/bff/logout", { method: "POST" });
+export const fetchConfig = () => request<RuntimeConfig>("GET", "/bff/config");
+export const fetchSession = async () => (await request<{ user: SessionUser }>("GET", "/bff/session")).user;
+export const logout = () => request<undefined>("POST", "/bff/logout");
+/** Whether this page's own server lives. */
+export const fetchHealth = (signal: AbortSignal) => request<{ status: string }>("GET", "/healthz", undefined, signal);
 
-export async function login(email: string, password: string): Promise<User> {
-  const json = { email, password };
-  return (await requestJson<{ user: User }>("/bff/login", { method: "POST", json })).user;
+export async function login(email: string, password: string): Promise<SessionUser> {
+  return (await request<{ user: SessionUser }>("POST", "/bff/login", { email, password })).user;
+}
+
+/** @throws ApiError for every answer that is not 2xx, and when none comes. */
+async function request<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const headers = { Accept: "application/json", "Content-Type": "application/json", ...CSRF_HEADERS };
+  const json = body === undefined ? undefined : JSON.stringify(body);
+  const response = await fetch(path, { method, headers, body: json, signal }).catch((reason: unknown) => {
+    throw networkErrorFrom(reason);
+  });
+  const parsed: unknown = await response.json().catch(() => undefined);
+  if (!response.ok) throw apiErrorFrom(response, parsed);
+  return parsed as T;
 }

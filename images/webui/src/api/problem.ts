@@ -16,7 +16,11 @@ export class ApiError extends Error {
   }
 }
 
-export const NETWORK_ERROR = new ApiError("The server cannot be reached. Check your connection and try again.", 0);
+/** What a rejected fetch means; a cancelled one stays as it is. */
+export function networkErrorFrom(reason: unknown): unknown {
+  if (reason instanceof DOMException && reason.name === "AbortError") return reason;
+  return new ApiError("The server cannot be reached. Check your connection and try again.", 0);
+}
 
 /** Read a failed answer into an `ApiError`, whatever its body is. */
 export function apiErrorFrom(response: Response, body: unknown): ApiError {
@@ -37,7 +41,7 @@ function retryAfter(response: Response): number | undefined {
   return Number.isFinite(seconds) && seconds > 0 ? Math.ceil(seconds) : undefined;
 }
 
-/** `errors` is `{location: {field: [message]}}`, `{field: [message]}` or `[{field, message}]`. */
+/** Messages by field from `errors`, `{location: {field: [message]}}`, whatever the location. */
 function fieldMessages(errors: unknown): Record<string, string> {
   const found: Record<string, string> = {};
   collect(errors, found);
@@ -45,15 +49,6 @@ function fieldMessages(errors: unknown): Record<string, string> {
 }
 
 function collect(errors: unknown, found: Record<string, string>): void {
-  if (Array.isArray(errors)) {
-    for (const item of errors) {
-      if (!isRecord(item)) continue;
-      const name = item.field ?? item.name ?? item.pointer;
-      const message = item.message ?? item.detail;
-      if (typeof name === "string" && typeof message === "string") found[name.split("/").at(-1) ?? name] = message;
-    }
-    return;
-  }
   if (!isRecord(errors)) return;
   for (const [key, value] of Object.entries(errors)) {
     if (typeof value === "string") found[key] = value;

@@ -3,7 +3,11 @@ import { vi } from "vitest";
 import { App, createApp } from "@/app";
 import type { PlatformStatus, Role, User } from "@/api/types";
 
-type Answer = { status?: number; body?: unknown; headers?: Record<string, string> };
+interface Answer {
+  status?: number;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
 type Handler = (request: { path: string; query: URLSearchParams; json: unknown }) => Answer;
 
 export interface SentRequest {
@@ -32,8 +36,8 @@ export const STATUS: PlatformStatus = {
   components: [
     { name: "flask-backend", status: "healthy", detail: "", latency_ms: 0.1 },
     { name: "database", status: "healthy", detail: "", latency_ms: 1.5 },
-    { name: "redis", status: "unavailable", detail: "connection refused", latency_ms: null },
-    { name: "go-backend", status: "not_installed", detail: "", latency_ms: null },
+    { name: "redis", status: "unavailable", detail: "connection refused", latency_ms: 0 },
+    { name: "go-backend", status: "not_installed", detail: "", latency_ms: 0 },
   ],
   fast_path: { state: "not_installed", nodes: [] },
 };
@@ -48,7 +52,7 @@ export function openApp(path: string, routes: Record<string, Handler> = {}) {
     ...routes,
   };
   vi.stubGlobal("fetch", async (input: RequestInfo | URL, init?: RequestInit) => {
-    const request = new Request(new URL(input instanceof Request ? input.url : input, window.location.origin), input instanceof Request ? input : init);
+    const request = input instanceof Request ? input : new Request(new URL(input, window.location.origin), init);
     const url = new URL(request.url);
     const text = await request.text();
     const json: unknown = text ? JSON.parse(text) : undefined;

@@ -1,6 +1,7 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
+import { Outlet } from "@tanstack/react-router";
 import { Menu } from "lucide-react";
-import { useState, type ReactNode } from "react";
+import { useState } from "react";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { configQuery, useUser } from "@/features/auth/session";
@@ -10,7 +11,7 @@ import { Sidebar } from "./sidebar";
 import { UserMenu } from "./user-menu";
 
 /** Sidebar, header and the page; what every signed-in page stands in. */
-export function AppShell({ children }: { children: ReactNode }) {
+export function AppShell() {
   const user = useUser();
   const { data: config } = useSuspenseQuery(configQuery);
   const [collapsed, setCollapsed] = useStoredFlag(`triptych.sidebar.collapsed.${user.id}`, false);
@@ -42,7 +43,7 @@ export function AppShell({ children }: { children: ReactNode }) {
           <UserMenu user={user} />
         </header>
         <main id="content" tabIndex={-1} className="mx-auto w-full max-w-7xl flex-1 px-4 py-6 outline-none sm:px-6 lg:py-8">
-          {children}
+          <Outlet />
         </main>
       </div>
     </div>

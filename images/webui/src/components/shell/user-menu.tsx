@@ -1,10 +1,10 @@
 import { ChevronDown, LogOut } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
-import type { User } from "@/api/types";
+import type { SessionUser } from "@/api/types";
 import { Badge } from "@/components/ui/badge";
 import { useLogout } from "@/features/auth/session";
 
-export function UserMenu({ user }: { user: User }) {
+export function UserMenu({ user }: { user: SessionUser }) {
   const logout = useLogout();
   const name = user.full_name || user.email;
   return (

@@ -2,7 +2,7 @@ import { queryOptions, useMutation, useQueryClient, useSuspenseQuery, type Query
 import { useRouter } from "@tanstack/react-router";
 import { fetchConfig, fetchSession, login, logout } from "@/api/bff";
 import { ApiError } from "@/api/problem";
-import type { User } from "@/api/types";
+import type { SessionUser } from "@/api/types";
 
 export const configQuery = queryOptions({ queryKey: ["config"], queryFn: fetchConfig, staleTime: Infinity });
 
@@ -11,7 +11,7 @@ export const sessionQuery = (client: QueryClient) =>
   queryOptions({
     queryKey: ["session"],
     staleTime: 60_000,
-    queryFn: async (): Promise<User | null> => {
+    queryFn: async (): Promise<SessionUser | null> => {
       const config = await client.query({ ...configQuery, staleTime: 0 });
       if (!config.signed_in) return null;
       return fetchSession().catch((error: unknown) => {
@@ -22,7 +22,7 @@ export const sessionQuery = (client: QueryClient) =>
   });
 
 /** The signed-in user, below the routes that require one. */
-export function useUser(): User {
+export function useUser(): SessionUser {
   const client = useQueryClient();
   const { data } = useSuspenseQuery(sessionQuery(client));
   if (!data) throw new ApiError("Your session has ended. Sign in again.", 401);

@@ -40,7 +40,7 @@ export function ComponentGrid({ components }: { components: readonly ShownCompon
 function ComponentCard({ component: { name, status, detail, latency_ms } }: { component: ShownComponent }) {
   const Icon = ICONS[name] ?? Boxes;
   const { label, tone } = STATES[status];
-  const latency = status === "healthy" && latency_ms !== null ? `Answers in ${formatMilliseconds(latency_ms)}` : "";
+  const latency = status === "healthy" && latency_ms > 0 ? `Answers in ${formatMilliseconds(latency_ms)}` : "";
   const note = detail || latency || NOTES[status];
   return (
     <Card aria-label={name} className="grid h-full grid-cols-[auto_1fr_auto] items-center gap-x-3.5 gap-y-4 p-4 sm:grid-cols-[auto_1fr]">

@@ -63,7 +63,7 @@ function ownState({ data, error }: Pick<UseQueryResult<ComponentStatus>, "data" 
 }
 
 function blank(name: string, status: ShownComponent["status"]): ShownComponent {
-  return { name, status, detail: "", latency_ms: null };
+  return { name, status, detail: "", latency_ms: 0 };
 }
 
 const ENGINES: Record<string, string> = { postgresql: "PostgreSQL", mysql: "MySQL / MariaDB", sqlite: "SQLite" };
@@ -73,7 +73,7 @@ function Facts({ status }: { status: PlatformStatus }) {
     ["Environment", status.environment],
     ["Platform version", status.version],
     ["Database engine", ENGINES[status.database_engine] ?? status.database_engine],
-    ["Schema version", String(status.schema_version)],
+    ["Schema version", status.schema_version === null ? "unknown" : String(status.schema_version)],
   ];
   return (
     <Card aria-label="Installation">

@@ -1,3 +1,4 @@
+import { clsx } from "clsx";
 import { Unplug, ZapOff } from "lucide-react";
 import type { ReactNode } from "react";
 import type { FastPathNode } from "@/api/types";
@@ -16,7 +17,7 @@ export function FastPathPanel({ data }: { data: StatusData }) {
         Fast path
       </h2>
       {nodes.length > 0 ? (
-        <div className="grid gap-4 xl:grid-cols-2">
+        <div className={clsx("grid gap-4", nodes.length > 1 && "xl:grid-cols-2")}>
           {nodes.map((node) => (
             <NodeCard key={node.node} node={node} data={data} />
           ))}
@@ -60,7 +61,7 @@ function NodeCard({ node, data }: { node: FastPathNode; data: StatusData }) {
         </Badge>
       </div>
       {node.reason && <p className="px-5 pt-1 text-xs text-muted">{node.reason}</p>}
-      <dl className="grid grid-cols-2 gap-x-6 gap-y-4 px-5 py-4 sm:grid-cols-3">
+      <dl className="grid grid-cols-2 gap-x-6 gap-y-4 px-5 py-4 sm:grid-cols-[repeat(auto-fit,minmax(10rem,1fr))]">
         <Fact term="Interface">{node.interface || "none"}</Fact>
         <Fact term="Kernel">{node.kernel}</Fact>
         <Fact term="Version">{node.version}</Fact>

@@ -1,5 +1,6 @@
 import { queryOptions, type QueryClient } from "@tanstack/react-query";
-import { requestJson } from "@/api/http";
+import { fetchHealth } from "@/api/bff";
+import { api, bodyOf } from "@/api/client";
 import type { ComponentStatus, FastPathNode, PlatformStatus } from "@/api/types";
 
 export const POLL_MS = 5_000;
@@ -26,7 +27,7 @@ export const statusQuery = (client: QueryClient) =>
     retry: false,
     queryFn: async ({ signal }): Promise<StatusData> => {
       const previous = client.getQueryData<StatusData>(KEY)?.current;
-      const status = await requestJson<PlatformStatus>("/api/v1/status", { signal });
+      const status = await bodyOf(api.GET("/api/v1/status", { signal }));
       return { current: { status, at: performance.now() }, previous };
     },
   });
@@ -38,7 +39,7 @@ export const webuiQuery = queryOptions({
   retry: false,
   queryFn: async ({ signal }): Promise<ComponentStatus> => {
     const start = performance.now();
-    await requestJson("/healthz", { signal });
+    await fetchHealth(signal);
     return { name: "webui", status: "healthy", detail: "", latency_ms: performance.now() - start };
   },
 });

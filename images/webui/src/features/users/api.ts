@@ -1,38 +1,33 @@
 import { keepPreviousData, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
-import { requestJson } from "@/api/http";
-import type { User, UserInput, UserPage } from "@/api/types";
+import { api, bodyOf } from "@/api/client";
+import type { User, UserCreate, UserUpdate } from "@/api/types";
 import { PER_PAGE, type UsersSearch } from "./search";
 
-const PATH = "/api/v1/users";
+const ONE = "/api/v1/users/{user_id}";
 
-export const usersQuery = (search: UsersSearch) =>
+export const usersQuery = ({ page = 1, search, sort = "email" }: UsersSearch) =>
   queryOptions({
-    queryKey: ["users", search],
+    queryKey: ["users", { page, search, sort }],
     placeholderData: keepPreviousData,
-    queryFn: ({ signal }) => requestJson<UserPage>(`${PATH}?${parameters(search).toString()}`, { signal }),
+    queryFn: ({ signal }) => {
+      const query = { page, per_page: PER_PAGE, search, sort };
+      return bodyOf(api.GET("/api/v1/users", { params: { query }, signal }));
+    },
   });
 
-function parameters({ page = 1, search, sort }: UsersSearch): URLSearchParams {
-  const query = new URLSearchParams({ page: String(page), per_page: String(PER_PAGE), sort: sort ?? "email" });
-  if (search) query.set("search", search);
-  return query;
-}
+export const useCreateUser = () => useUsersMutation((body: UserCreate) => bodyOf(api.POST("/api/v1/users", { body })));
 
-/** Create a user, or change the one with the given id. */
-export function useSaveUser(id: number | undefined) {
-  const path = id === undefined ? PATH : `${PATH}/${id}`;
-  const method = id === undefined ? "POST" : "PATCH";
-  return useUsersMutation((json: Partial<UserInput>) => requestJson<User>(path, { method, json }));
-}
+export const useUpdateUser = ({ id }: Pick<User, "id">) =>
+  useUsersMutation((body: UserUpdate) => bodyOf(api.PATCH(ONE, { params: { path: { user_id: id } }, body })));
 
-export function useDeleteUser(id: number) {
-  return useUsersMutation(() => requestJson<undefined>(`${PATH}/${id}`, { method: "DELETE" }));
-}
+export const useDeleteUser = ({ id }: Pick<User, "id">) =>
+  useUsersMutation(() => bodyOf(api.DELETE(ONE, { params: { path: { user_id: id } } })));
 
 function useUsersMutation<Input, Output>(mutationFn: (input: Input) => Promise<Output>) {
   const client = useQueryClient();
   return useMutation({
     mutationFn,
-    onSuccess: () => Promise.all([client.invalidateQueries({ queryKey: ["users"] }), client.invalidateQueries({ queryKey: ["session"] })]),
+    // One may have changed oneself, so the session is asked again too.
+    onSuccess: () => Promise.all(["users", "session"].map((key) => client.invalidateQueries({ queryKey: [key] }))),
   });
 }

@@ -5,7 +5,7 @@ import { ErrorBanner } from "@/components/ui/states";
 import { useDeleteUser } from "./api";
 
 export function DeleteUserDialog({ user, onClose }: { user: User; onClose: () => void }) {
-  const remove = useDeleteUser(user.id);
+  const remove = useDeleteUser(user);
   return (
     <Dialog
       title="Delete user"

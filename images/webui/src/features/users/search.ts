@@ -1,26 +1,39 @@
-import { z } from "zod";
-
 export const SORTABLE = ["email", "full_name", "role", "created_at"] as const;
 export type SortColumn = (typeof SORTABLE)[number];
+export type Sort = SortColumn | `-${SortColumn}`;
+
 export const PER_PAGE = 20;
+const MAX_SEARCH = 100;
+const MAX_PAGE = 1_000_000;
 
-const sortSchema = z.templateLiteral([z.enum(["", "-"]), z.enum(SORTABLE)]);
-
-/** State of the users table as the URL holds it; what is wrong falls back to the default. */
-export const usersSearchSchema = z.object({
-  page: z.number().int().min(1).optional().catch(undefined),
-  search: z.coerce.string().max(100).optional().catch(undefined),
+/** State of the users table as the URL holds it; what is absent has its default. */
+export interface UsersSearch {
+  page?: number;
+  search?: string;
   /** A column, with `-` before it for descending. */
-  sort: sortSchema.optional().catch(undefined),
-});
-
-export type UsersSearch = z.infer<typeof usersSearchSchema>;
-
-export function sortOf(sort: UsersSearch["sort"]): { id: SortColumn; desc: boolean } {
-  const text = sort ?? "email";
-  return { id: text.replace(/^-/, "") as SortColumn, desc: text.startsWith("-") };
+  sort?: Sort;
 }
 
-export function sortText(column: SortColumn, desc: boolean): UsersSearch["sort"] {
+/** Read the URL's parameters; what is wrong falls back to the default. */
+export function parseUsersSearch(raw: Record<string, unknown>): UsersSearch {
+  const page = Number(raw.page);
+  const known = Number.isInteger(page) && page > 1 && page <= MAX_PAGE;
+  const search = typeof raw.search === "string" || typeof raw.search === "number" ? String(raw.search) : "";
+  return {
+    page: known ? page : undefined,
+    search: search.slice(0, MAX_SEARCH) || undefined,
+    sort: isSort(raw.sort) ? raw.sort : undefined,
+  };
+}
+
+function isSort(value: unknown): value is Sort {
+  return typeof value === "string" && SORTABLE.includes(value.replace(/^-/, "") as SortColumn);
+}
+
+export function sortOf(sort: Sort = "email"): { id: SortColumn; desc: boolean } {
+  return { id: sort.replace(/^-/, "") as SortColumn, desc: sort.startsWith("-") };
+}
+
+export function sortText(column: SortColumn, desc: boolean): Sort {
   return desc ? `-${column}` : column;
 }

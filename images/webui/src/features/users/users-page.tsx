@@ -11,7 +11,7 @@ import { DeleteUserDialog } from "./delete-user-dialog";
 import { Pagination } from "./pagination";
 import { SearchBox } from "./search-box";
 import type { UsersSearch } from "./search";
-import { UserDialog } from "./user-dialog";
+import { CreateUserDialog, EditUserDialog } from "./user-dialog";
 import { UsersTable } from "./users-table";
 
 type OpenDialog = { kind: "create" } | { kind: "edit" | "delete"; user: User } | null;
@@ -56,8 +56,8 @@ export function UsersPage() {
           <Pagination {...users.data.pagination} onPage={(page) => change({ page: page === 1 ? undefined : page })} />
         )}
       </Card>
-      {dialog?.kind === "create" && <UserDialog onClose={close} />}
-      {dialog?.kind === "edit" && <UserDialog user={dialog.user} onClose={close} />}
+      {dialog?.kind === "create" && <CreateUserDialog onClose={close} />}
+      {dialog?.kind === "edit" && <EditUserDialog user={dialog.user} onClose={close} />}
       {dialog?.kind === "delete" && <DeleteUserDialog user={dialog.user} onClose={close} />}
     </>
   );

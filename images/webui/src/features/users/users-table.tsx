@@ -32,12 +32,13 @@ const columns = column.columns([
 
 /** Columns that narrow screens leave out. */
 const NARROW: Record<string, string> = {
+  full_name: "w-full md:w-auto",
   email: "hidden md:table-cell",
   is_active: "hidden sm:table-cell",
   created_at: "hidden lg:table-cell text-muted",
 };
 const NO_USERS: User[] = [];
-const CELL = "px-3 py-3 first:pl-5 last:pr-5";
+const CELL = "px-2 py-3 first:pl-4 last:pr-3 sm:px-3 sm:first:pl-5 sm:last:pr-5";
 
 export function UsersTable({ users, stale, search, onSort, onClearSearch, onEdit, onDelete }: UsersTableProps) {
   const me = useUser();
@@ -126,7 +127,7 @@ function NameCell({ user }: { user: User }) {
   return (
     <div className="min-w-0">
       <p className="font-medium break-words">{user.full_name || "–"}</p>
-      <p className="text-xs break-all text-muted md:hidden">{user.email}</p>
+      <p className="text-xs wrap-anywhere text-muted md:hidden">{user.email}</p>
     </div>
   );
 }

@@ -1,0 +1,31 @@
+import createClient from "openapi-fetch";
+import { apiErrorFrom, networkErrorFrom } from "./problem";
+import type { paths } from "./schema";
+
+/** Tells the server that a page of its own sent the request: another site cannot set it. */
+export const CSRF_HEADERS = { "X-Requested-With": "triptych" } as const;
+
+/** The backend's API, typed by its OpenAPI document; the server adds the session to every request. */
+export const api = createClient<paths>({
+  baseUrl: window.location.origin,
+  headers: CSRF_HEADERS,
+  fetch: (request) => fetch(request),
+});
+
+interface Reply<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/**
+ * The body of a 2xx answer.
+ * @throws ApiError for every other answer, and when none comes.
+ */
+export async function bodyOf<T>(call: Promise<Reply<T>>): Promise<T> {
+  const { data, error, response } = await call.catch((reason: unknown) => {
+    throw networkErrorFrom(reason);
+  });
+  if (!response.ok) throw apiErrorFrom(response, error);
+  return data as T;
+}

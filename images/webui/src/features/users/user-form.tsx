@@ -1,0 +1,98 @@
+import { useState, type SyntheticEvent } from "react";
+import { ROLES, type Role, type User } from "@/api/types";
+import { Button } from "@/components/ui/button";
+import { DialogActions } from "@/components/ui/dialog";
+import { SelectField, TextField } from "@/components/ui/field";
+
+export type UserFormValues = Pick<User, "email" | "full_name" | "role" | "is_active"> & { password: string };
+
+interface UserFormProps {
+  /** What the form starts with; what was typed stays after a refusal. */
+  values: UserFormValues;
+  /** The user exists: a password is optional, and the account can be disabled. */
+  existing?: boolean;
+  submitLabel: string;
+  pending: boolean;
+  /** Messages of the backend by field. */
+  errors: Readonly<Record<string, string>>;
+  onSubmit: (values: UserFormValues) => void;
+  onCancel: () => void;
+}
+
+const ROLE_NOTES: Record<Role, string> = {
+  admin: "Everything, users included.",
+  maintainer: "Reads and writes; does not manage users.",
+  viewer: "Reads only.",
+};
+
+export function UserForm({ values, existing = false, submitLabel, pending, errors, onSubmit, onCancel }: UserFormProps) {
+  const [form, setForm] = useState(values);
+  const set = (change: Partial<UserFormValues>) => setForm((old) => ({ ...old, ...change }));
+  const submit = (event: SyntheticEvent) => {
+    event.preventDefault();
+    onSubmit(form);
+  };
+
+  return (
+    <form onSubmit={submit} className="space-y-4">
+      <TextField
+        label="Email"
+        type="email"
+        required
+        maxLength={254}
+        autoComplete="off"
+        value={form.email}
+        error={errors.email}
+        onChange={(event) => set({ email: event.target.value })}
+      />
+      <TextField
+        label="Full name"
+        required
+        maxLength={200}
+        autoComplete="off"
+        value={form.full_name}
+        error={errors.full_name}
+        onChange={(event) => set({ full_name: event.target.value })}
+      />
+      <SelectField
+        label="Role"
+        value={form.role}
+        hint={ROLE_NOTES[form.role]}
+        error={errors.role}
+        onChange={(event) => set({ role: event.target.value as Role })}
+      >
+        {ROLES.map((role) => (
+          <option key={role}>{role}</option>
+        ))}
+      </SelectField>
+      <TextField
+        label="Password"
+        type="password"
+        required={!existing}
+        autoComplete="new-password"
+        hint={existing ? "Leave empty to keep the present one." : undefined}
+        value={form.password}
+        error={errors.password}
+        onChange={(event) => set({ password: event.target.value })}
+      />
+      {existing && (
+        <label className="flex items-center gap-2.5">
+          <input
+            type="checkbox"
+            className="size-4 accent-gold"
+            checked={form.is_active}
+            onChange={(event) => set({ is_active: event.target.checked })}
+          />
+          May sign in
+        </label>
+      )}
+      {errors.is_active && <p className="text-xs text-bad">{errors.is_active}</p>}
+      <DialogActions>
+        <Button onClick={onCancel}>Cancel</Button>
+        <Button type="submit" variant="primary" disabled={pending}>
+          {submitLabel}
+        </Button>
+      </DialogActions>
+    </form>
+  );
+}
