@@ -95,7 +95,7 @@ def test_alpha_has_the_known_login_and_others_have_none(environment):
 
 
 def backend(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
-    variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment}
+    variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), "PASSWORD_HASH_COST": "10", **environment}
     command = [sys.executable, "-m", "backend", *arguments]
     return subprocess.run(command, env=variables, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
 
@@ -117,7 +117,7 @@ def test_the_command_exits_with_2_and_one_line(tmp_path):
 
 
 def test_migrate_and_create_admin(tmp_path):
-    result = backend("migrate", cwd=tmp_path, DB_TYPE="sqlite", PASSWORD_HASH_COST="10")
+    result = backend("migrate", cwd=tmp_path, DB_TYPE="sqlite")
     assert result.returncode == 0, result.stderr
     assert "make one with: backend create-admin" in result.stderr
     (tmp_path / "password").write_text("a long enough password\n")

@@ -61,3 +61,9 @@ def test_documented_operations_are_the_served_ones(app, anonymous):
         if method in {"get", "post", "patch", "put", "delete"}
     }
     assert documented == served - {("get", "/api/v1/openapi.json")}
+
+
+def test_errors_are_documented_as_problem_documents(anonymous):
+    document = anonymous.get("/api/v1/openapi.json").json
+    for response in document["components"]["responses"].values():
+        assert list(response["content"]) == ["application/problem+json"]

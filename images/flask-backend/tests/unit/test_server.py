@@ -32,6 +32,7 @@ def environment(tmp_path_factory) -> dict:
         "PYTHONPATH": str(SOURCE),
         "ENVIRONMENT": "alpha",
         "DB_TYPE": "sqlite",
+        "PASSWORD_HASH_COST": "10",
         "DB_SQLITE_PATH": str(tmp_path_factory.mktemp("served") / "served.db"),
         "PORT": str(free_port()),
     }
@@ -52,13 +53,14 @@ def fetch(environment: dict, path: str, data: bytes | None = None, timeout: floa
         return error.code, json.load(error)
 
 
-@pytest.fixture
-def served(environment, tmp_path):
-    """A running server with its log; ended by the test or here."""
+@pytest.fixture(scope="module")
+def served(environment, tmp_path_factory):
+    """A running server with its log; the last test of the file ends it."""
     command = [sys.executable, "-m", "backend", "serve", "--migrate", "--address", "127.0.0.1"]
-    with (tmp_path / "log").open("wb") as log:
+    path = tmp_path_factory.mktemp("log") / "log"
+    with path.open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.DEVNULL)
-    process.log = tmp_path / "log"
+    process.log = path
     end = time.monotonic() + 60
     while backend(environment, "healthcheck").returncode:
         assert time.monotonic() < end, process.log.read_text()
@@ -94,7 +96,7 @@ def test_log_is_json_without_secrets(served, environment):
     body = json.dumps({"email": "admin@example.com", "password": "unmistakable"}).encode()
     assert fetch(environment, "/api/v1/auth/login", body)[0] == 401
     lines = [json.loads(line) for line in served.log.read_text().splitlines()]
-    request = next(line for line in lines if line["message"] == "request")
+    request = [line for line in lines if line["message"] == "request"][-1]
     assert request["path"] == "/api/v1/auth/login"
     assert request["status"] == 401
     assert len(request["request_id"]) == 32

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from api_client import ApiClient, make_settings
 
 from backend.app import create_app
 from backend.grpc_gen.status.v1 import status_pb2, status_pb2_grpc
+from backend.status.fast_path import FastPath
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -117,6 +119,22 @@ def test_all_silent_still_answers_in_two_seconds(app, settings, silent):
     assert time.monotonic() - started < 2
     assert states(status)["redis"] == "unavailable"
     assert states(status)["go-backend"] == "unavailable"
+    assert states(status)["database"] == "healthy"
+
+
+def test_probes_that_hang_do_not_block_the_others(app, settings, monkeypatch):
+    other = create_app(make_settings(**settings.model_dump() | {"go_backend_target": "127.0.0.1:1"}))
+    release = threading.Event()
+    monkeypatch.setattr(FastPath, "nodes", lambda self: release.wait(20))
+    monkeypatch.setattr("backend.status.service.BOUND_SECONDS", 0.2)
+    client = ApiClient(other).login("admin@example.com", "admin")
+    try:
+        for _ in range(8):
+            found = states(client.get("/api/v1/status").json)
+            assert found["go-backend"] == "unavailable"
+            assert found["database"] == "healthy"
+    finally:
+        release.set()
 
 
 def test_committed_stubs_fit_the_proto_files(tmp_path):

@@ -15,7 +15,9 @@ from backend.database.migrate import current_version
 from backend.status.fast_path import FastPathError
 
 BOUND_SECONDS = 1.5
-_POOL = ThreadPoolExecutor(max_workers=12, thread_name_prefix="status")
+PROBES = ("database", "redis", "go-backend")
+# A pool for each: probes of one that hangs never keep those of another waiting.
+_POOLS = {name: ThreadPoolExecutor(max_workers=4, thread_name_prefix=f"status-{name}") for name in PROBES}
 _EXPECTED = (DatabaseUnavailable, RedisError, FastPathError, grpc.RpcError)
 
 
@@ -27,7 +29,7 @@ def platform_status(services: Services) -> dict:
         "redis": services.redis.ping if services.redis else None,
         "go-backend": services.fast_path.nodes if services.fast_path.installed else None,
     }
-    futures = {name: _POOL.submit(_timed, probe) for name, probe in probes.items() if probe}
+    futures = {name: _POOLS[name].submit(_timed, probe) for name, probe in probes.items() if probe}
     wait(futures.values(), timeout=BOUND_SECONDS)
     results = {name: _outcome(futures.get(name)) for name in probes}
     components = [_component(name, *results[name][:3]) for name in probes]
