@@ -23,7 +23,7 @@ def ensure(requirements: Path) -> Path:
             log(f"installing {requirements.parent.name}/{requirements.name}")
             shutil.rmtree(folder, ignore_errors=True)
             run(sys.executable, "-m", "venv", folder, quiet=True)
-            pip = [folder / "bin" / "pip", "--disable-pip-version-check", "install", "--no-deps", "--only-binary=:all:"]
-            run(*pip, "--require-hashes", "--requirement", requirements, quiet=True)
+            options = ["--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+            run(folder / "bin" / "pip", "install", *options, "--requirement", requirements, quiet=True)
             complete.touch()
     return folder / "bin" / "python"
