@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import load_images
@@ -29,6 +30,7 @@ HUGEPAGES = int(os.environ.get("HUGEPAGES") or 128)  # of 2 MiB, for the fast pa
 HUGEPAGES_FILE = Path("/proc/sys/vm/nr_hugepages")
 COMPLETE = "/kind/triptych-complete"  # on the control plane: the cluster was Ready once
 READY_SECONDS = 300
+LEASE_AGE = timedelta(seconds=40)
 SYSTEM_DEPLOYMENTS = {"coredns", "local-path-provisioner", "metrics-server"}
 MANIFESTS = ROOT / "ci" / "manifests"
 
@@ -154,7 +156,9 @@ def _check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise CiError(f"port {port} on 127.0.0.1 is busy; free it or choose another: make up PORT=<n>") from error
+            raise CiError(
+                f"port {port} on 127.0.0.1 is busy; free it or choose another: make up PORT=<n>"
+            ) from error
 
 
 def _ensure_modules_folder() -> None:
@@ -199,7 +203,9 @@ def _start_stopped(name: str) -> None:
 
 
 def _is_complete(name: str) -> bool:
-    return len(nodes(name)) == NODE_COUNT and engine().succeeds("exec", f"{name}-control-plane", "test", "-e", COMPLETE)
+    return len(nodes(name)) == NODE_COUNT and engine().succeeds(
+        "exec", f"{name}-control-plane", "test", "-e", COMPLETE
+    )
 
 
 def _wait_until_ready(name: str, kubeconfig: Path | None) -> None:
@@ -222,21 +228,31 @@ def _pending(name: str, kubeconfig: Path | None) -> Iterator[str]:
     """What is not Ready yet, in words."""
     try:
         listed = _kubectl(
-            name, kubeconfig, "get", "nodes,deployments,daemonsets", "--all-namespaces", "--output", "json"
+            name,
+            kubeconfig,
+            "get",
+            "nodes,leases,deployments,daemonsets",
+            "--all-namespaces",
+            "--output",
+            "json",
         )
     except CiError:
         yield "the API server"
         return
-    yield from pending_objects(json.loads(listed)["items"])
+    yield from pending_objects(json.loads(listed)["items"], datetime.now(UTC))
 
 
-def pending_objects(items: list[dict]) -> Iterator[str]:
+def pending_objects(items: list[dict], now: datetime) -> Iterator[str]:
     """What is not Ready among nodes, system Deployments and system DaemonSets; absent Deployments too."""
-    ready_nodes = [item for item in items if item["kind"] == "Node" and _condition(item, "Ready")]
-    if len(ready_nodes) < NODE_COUNT:
-        yield f"{NODE_COUNT - len(ready_nodes)} of {NODE_COUNT} nodes"
+    alive = {item["metadata"]["name"] for item in items if item["kind"] == "Lease" and _is_fresh(item, now)}
+    ready = [item for item in items if item["kind"] == "Node" and _condition(item, "Ready")]
+    count = sum(item["metadata"]["name"] in alive for item in ready)
+    if count < NODE_COUNT:
+        yield f"{NODE_COUNT - count} of {NODE_COUNT} nodes"
     available = {
-        item["metadata"]["name"] for item in items if item["kind"] == "Deployment" and _condition(item, "Available")
+        item["metadata"]["name"]
+        for item in items
+        if item["kind"] == "Deployment" and _condition(item, "Available")
     }
     yield from sorted(SYSTEM_DEPLOYMENTS - available)
     for item in items:
@@ -244,6 +260,12 @@ def pending_objects(items: list[dict]) -> Iterator[str]:
             counts = item.get("status", {})
             if counts.get("numberReady", 0) < max(counts.get("desiredNumberScheduled", 0), 1):
                 yield item["metadata"]["name"]
+
+
+def _is_fresh(lease: dict, now: datetime) -> bool:
+    """Whether a kubelet wrote lately; after a restart the conditions of its node tell of the time before."""
+    renewed = lease["spec"].get("renewTime")
+    return bool(renewed) and now - datetime.fromisoformat(renewed) < LEASE_AGE
 
 
 def _condition(item: dict, kind: str) -> bool:

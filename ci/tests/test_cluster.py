@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import string
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import load_images
 from common import ROOT, VERSIONS, CiError
 from node_image import METRICS_SERVER_IMAGE, NodeImage, system_names
 
+NOW = datetime(2026, 1, 2, 3, 4, 5, 600000, tzinfo=UTC)
 BUILT = NodeImage("localhost/triptych/node:abc", built=True)
 
 
@@ -51,25 +53,38 @@ def an_object(kind, name, *true_conditions, **status):
     return {"kind": kind, "metadata": metadata, "status": {"conditions": conditions, **status}}
 
 
+def a_lease(node, renewed):
+    renewed_text = renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return {"kind": "Lease", "metadata": {"name": node}, "spec": {"renewTime": renewed_text}}
+
+
 def a_ready_cluster():
     return [
         *(an_object("Node", f"n{number}", "Ready") for number in range(cluster.NODE_COUNT)),
+        *(a_lease(f"n{number}", NOW) for number in range(cluster.NODE_COUNT)),
         *(an_object("Deployment", name, "Available") for name in cluster.SYSTEM_DEPLOYMENTS),
         an_object("DaemonSet", "kube-proxy", numberReady=3, desiredNumberScheduled=3),
     ]
 
 
 def test_a_ready_cluster_waits_for_nothing():
-    assert list(cluster.pending_objects(a_ready_cluster())) == []
+    assert list(cluster.pending_objects(a_ready_cluster(), NOW)) == []
 
 
 @pytest.mark.parametrize("missing", range(len(a_ready_cluster())))
 def test_each_part_that_is_not_ready_is_named(missing):
     items = a_ready_cluster()
-    items[missing]["status"] = {}
-    pending = list(cluster.pending_objects(items))
-    expected = "1 of 3 nodes" if items[missing]["kind"] == "Node" else items[missing]["metadata"]["name"]
+    items[missing] |= {"status": {}, "spec": {}}
+    pending = list(cluster.pending_objects(items, NOW))
+    name, kind = items[missing]["metadata"]["name"], items[missing]["kind"]
+    expected = "1 of 3 nodes" if kind in ("Node", "Lease") else name
     assert pending == [expected]
+
+
+def test_a_node_that_stopped_writing_is_not_ready_whatever_its_conditions_say():
+    items = [item for item in a_ready_cluster() if item["metadata"]["name"] != "n0" or item["kind"] == "Node"]
+    items.append(a_lease("n0", NOW - timedelta(minutes=1)))
+    assert list(cluster.pending_objects(items, NOW)) == ["1 of 3 nodes"]
 
 
 def test_an_image_is_loaded_where_the_node_has_none_or_another():
