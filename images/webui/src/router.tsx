@@ -1,8 +1,8 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
-import { ErrorPage, ForbiddenPage, NotFoundPage } from "@/components/error-page";
+import { ErrorPage, NotFoundPage } from "@/components/error-page";
 import { LoginPage } from "@/features/auth/login-page";
-import { configQuery, sessionQuery, useUser } from "@/features/auth/session";
+import { configQuery, sessionQuery } from "@/features/auth/session";
 import { parseUsersSearch } from "@/features/users/search";
 
 interface RouterContext {
@@ -53,9 +53,7 @@ const usersRoute = createRoute({
   getParentRoute: () => signedInRoute,
   path: "/users",
   validateSearch: parseUsersSearch,
-  component: function UsersRoute() {
-    return useUser().role === "admin" ? <UsersPage /> : <ForbiddenPage />;
-  },
+  component: UsersPage,
 });
 
 const unknownRoute = createRoute({ getParentRoute: () => signedInRoute, path: "$", component: NotFoundPage });

@@ -25,7 +25,7 @@ export function LoginPage() {
         <LoginForm onSuccess={() => router.history.push(safePath(next))} />
       </Card>
       {config.environment === "alpha" && (
-        <p className="text-muted">
+        <p className="text-center text-muted">
           Alpha environment: sign in as <code className="text-ink">admin@example.com</code> /{" "}
           <code className="text-ink">admin</code>
         </p>

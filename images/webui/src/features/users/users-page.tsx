@@ -3,9 +3,11 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { UserPlus } from "lucide-react";
 import { useState } from "react";
 import type { User } from "@/api/types";
+import { ForbiddenPage } from "@/components/error-page";
 import { Button } from "@/components/ui/button";
 import { Card, PageHeader } from "@/components/ui/card";
 import { ErrorState } from "@/components/ui/states";
+import { useUser } from "@/features/auth/session";
 import { usersQuery } from "./api";
 import { DeleteUserDialog } from "./delete-user-dialog";
 import { Pagination } from "./pagination";
@@ -16,7 +18,12 @@ import { UsersTable } from "./users-table";
 
 type OpenDialog = { kind: "create" } | { kind: "edit" | "delete"; user: User } | null;
 
+/** The users page for admins; the backend refuses everybody else as well. */
 export function UsersPage() {
+  return useUser().role === "admin" ? <UserAdministration /> : <ForbiddenPage />;
+}
+
+function UserAdministration() {
   const search = useSearch({ from: "/signed-in/users" });
   const navigate = useNavigate({ from: "/users" });
   const users = useQuery(usersQuery(search));
