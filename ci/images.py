@@ -126,7 +126,7 @@ def build_all(names: list[str] | None = None, arch: str = "") -> list[str]:
     """
     images = find_images(names, arch)
     for image in images:
-        with locked(CACHE / "images" / image.name):
+        with locked(CACHE / "images" / f"{image.name}-{image.arch}"):
             _ensure(image)
     write_values()
     return [reference for image in images for reference in (image.reference, image.release_reference)]
