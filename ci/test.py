@@ -94,7 +94,7 @@ def ensure_cluster() -> None:
 def on_cluster(layer: Layer, *paths: str) -> None:
     ensure_cluster()
     layer(
-        python(), "-m", "pytest", *paths, "--kube-config", TARGET.kubeconfig, "--chart-path", ROOT,
+        python(), "-m", "pytest", *paths, "--kubeconfig", TARGET.kubeconfig, "--chart-path", ROOT,
         env={"KUBECONFIG": str(TARGET.kubeconfig)},
     )  # fmt: skip
 
