@@ -11,8 +11,8 @@ import httpx
 from pykube import DaemonSet, Deployment, HTTPClient, Job, Pod, StatefulSet
 from pytest_helm_charts.k8s.daemon_set import wait_for_daemon_sets_to_run
 from pytest_helm_charts.k8s.deployment import wait_for_deployments_to_run
-from pytest_helm_charts.k8s.job import wait_for_jobs_to_complete
 from pytest_helm_charts.k8s.stateful_set import wait_for_stateful_sets_to_run
+from pytest_helm_charts.utils import wait_for_objects_condition
 
 ADMIN = {"email": "admin@example.com", "password": "admin"}
 FAST_PATH_LABELS = {"triptych.dev/fast-path": "true", "triptych.dev/hugepages-2Mi": "true"}
@@ -88,10 +88,19 @@ def names(kind: type, client: HTTPClient, namespace: str) -> list[str]:
     return [found.name for found in kind.objects(client).filter(namespace=namespace)]
 
 
+def wait_for_jobs(client: HTTPClient, jobs: list[str], namespace: str, seconds: int) -> None:
+    """Wait until Jobs are complete. The library's own wait reads the first condition only, now "SuccessCriteriaMet"."""
+
+    def complete(job: Job) -> bool:
+        return any(condition["type"] == "Complete" for condition in job.obj["status"].get("conditions", []))
+
+    wait_for_objects_condition(client, Job, jobs, namespace, complete, seconds, True)
+
+
 def wait_until_ready(client: HTTPClient, namespace: str, seconds: int) -> None:
     """Wait for every workload of a namespace, whichever there are."""
     waits = [
-        (Job, wait_for_jobs_to_complete),
+        (Job, wait_for_jobs),
         (StatefulSet, wait_for_stateful_sets_to_run),
         (Deployment, wait_for_deployments_to_run),
         (DaemonSet, wait_for_daemon_sets_to_run),
