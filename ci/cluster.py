@@ -32,6 +32,7 @@ COMPLETE = "/kind/triptych-complete"  # on the control plane: the cluster was Re
 READY_SECONDS = 300
 LEASE_AGE = timedelta(seconds=40)
 SYSTEM_DEPLOYMENTS = {"coredns", "local-path-provisioner", "metrics-server"}
+SYSTEM_NAMESPACES = {"kube-system", "local-path-storage"}
 MANIFESTS = ROOT / "ci" / "manifests"
 
 
@@ -50,7 +51,7 @@ def up(name: str, port: int, kubeconfig: Path | None = None) -> None:
         _ensure_modules_folder()
         _ensure_names()
         _reserve_hugepages()
-        _start_stopped(name)
+        started = _start_stopped(name)
         if nodes(name) and not _is_complete(name):
             log(f"the creation of {name} was interrupted: creating it again")
             _delete(name, kubeconfig)
@@ -58,7 +59,7 @@ def up(name: str, port: int, kubeconfig: Path | None = None) -> None:
             _kind("export", "kubeconfig", "--name", name, kubeconfig=kubeconfig)
         else:
             _create(name, port, kubeconfig)
-        _wait_until_ready(name, kubeconfig)
+        _wait_until_ready(name, kubeconfig, started)
         engine().run("exec", f"{name}-control-plane", "touch", COMPLETE, quiet=True)
 
 
@@ -90,7 +91,7 @@ def status(name: str, kubeconfig: Path | None = None) -> None:
     if not nodes(name):
         raise CiError(f"there is no cluster {name}")
     print(_kubectl(name, kubeconfig, "get", "nodes", "--output", "wide"))
-    pending = list(_pending(name, kubeconfig))
+    pending = list(_pending(name, kubeconfig, datetime.now(UTC) - LEASE_AGE))
     if pending:
         raise CiError(f"cluster {name} waits for {', '.join(pending)}")
 
@@ -195,11 +196,14 @@ def _reserve_hugepages() -> None:
         log(f"the kernel found room for {got} of {HUGEPAGES} hugepages")
 
 
-def _start_stopped(name: str) -> None:
+def _start_stopped(name: str) -> datetime:
+    """Start the nodes that are stopped; the time after which all nodes must have shown life."""
     stopped = [node for node in nodes(name) if node not in nodes(name, running_only=True)]
     if stopped:
         log(f"starting {', '.join(stopped)}")
         engine().run("start", *stopped, quiet=True)
+        return datetime.now(UTC)
+    return datetime.now(UTC) - LEASE_AGE
 
 
 def _is_complete(name: str) -> bool:
@@ -208,10 +212,10 @@ def _is_complete(name: str) -> bool:
     )
 
 
-def _wait_until_ready(name: str, kubeconfig: Path | None) -> None:
+def _wait_until_ready(name: str, kubeconfig: Path | None, since: datetime) -> None:
     deadline = time.monotonic() + READY_SECONDS
     shown: list[str] = []
-    while pending := list(_pending(name, kubeconfig)):
+    while pending := list(_pending(name, kubeconfig, since)):
         if pending != shown:
             log(f"waiting for {', '.join(pending)}")
             shown = pending
@@ -224,14 +228,14 @@ def _wait_until_ready(name: str, kubeconfig: Path | None) -> None:
     log(f"cluster {name} is Ready")
 
 
-def _pending(name: str, kubeconfig: Path | None) -> Iterator[str]:
+def _pending(name: str, kubeconfig: Path | None, since: datetime) -> Iterator[str]:
     """What is not Ready yet, in words."""
     try:
         listed = _kubectl(
             name,
             kubeconfig,
             "get",
-            "nodes,leases,deployments,daemonsets",
+            "nodes,leases,deployments,apiservices,pods",
             "--all-namespaces",
             "--output",
             "json",
@@ -239,33 +243,43 @@ def _pending(name: str, kubeconfig: Path | None) -> Iterator[str]:
     except CiError:
         yield "the API server"
         return
-    yield from pending_objects(json.loads(listed)["items"], datetime.now(UTC))
+    yield from pending_objects(json.loads(listed)["items"], since)
 
 
-def pending_objects(items: list[dict], now: datetime) -> Iterator[str]:
-    """What is not Ready among nodes, system Deployments and system DaemonSets; absent Deployments too."""
-    alive = {item["metadata"]["name"] for item in items if item["kind"] == "Lease" and _is_fresh(item, now)}
-    ready = [item for item in items if item["kind"] == "Node" and _condition(item, "Ready")]
-    count = sum(item["metadata"]["name"] in alive for item in ready)
-    if count < NODE_COUNT:
-        yield f"{NODE_COUNT - count} of {NODE_COUNT} nodes"
-    available = {
+def pending_objects(items: list[dict], since: datetime) -> Iterator[str]:
+    """What is not Ready among nodes, system Deployments (absent ones too), system pods and served APIs.
+
+    Args:
+        items: objects as the API gives them.
+        since: kubelets that wrote nothing after it are taken for dead: conditions outlive a restart.
+    """
+    fresh = {item["metadata"]["name"] for item in items if item["kind"] == "Lease" and _renewed(item, since)}
+    missing = NODE_COUNT - len(fresh & _names(items, "Node", "Ready"))
+    if missing > 0:
+        yield f"{missing} of {NODE_COUNT} nodes"
+    yield from sorted(SYSTEM_DEPLOYMENTS - _names(items, "Deployment", "Available"))
+    wanted = _names([item for item in items if _is_system_pod(item)], "Pod")
+    yield from sorted(wanted - _names(items, "Pod", "Ready"))
+    yield from sorted(_names(items, "APIService") - _names(items, "APIService", "Available"))
+
+
+def _is_system_pod(item: dict) -> bool:
+    ended = item.get("status", {}).get("phase") == "Succeeded"  # a pod that made or deleted a volume
+    return item["metadata"].get("namespace") in SYSTEM_NAMESPACES and not ended
+
+
+def _names(items: list[dict], kind: str, condition: str = "") -> set[str]:
+    """Names of the objects of a kind, or of those with a condition that is true."""
+    return {
         item["metadata"]["name"]
         for item in items
-        if item["kind"] == "Deployment" and _condition(item, "Available")
+        if item["kind"] == kind and (not condition or _condition(item, condition))
     }
-    yield from sorted(SYSTEM_DEPLOYMENTS - available)
-    for item in items:
-        if item["kind"] == "DaemonSet" and item["metadata"]["namespace"] == "kube-system":
-            counts = item.get("status", {})
-            if counts.get("numberReady", 0) < max(counts.get("desiredNumberScheduled", 0), 1):
-                yield item["metadata"]["name"]
 
 
-def _is_fresh(lease: dict, now: datetime) -> bool:
-    """Whether a kubelet wrote lately; after a restart the conditions of its node tell of the time before."""
+def _renewed(lease: dict, since: datetime) -> bool:
     renewed = lease["spec"].get("renewTime")
-    return bool(renewed) and now - datetime.fromisoformat(renewed) < LEASE_AGE
+    return bool(renewed) and datetime.fromisoformat(renewed) > since
 
 
 def _condition(item: dict, kind: str) -> bool:

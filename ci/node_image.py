@@ -58,6 +58,7 @@ def ensure_node_image() -> NodeImage:
             return NodeImage(UPSTREAM, built=False)
         _build(reference)
         cached_file(archive, lambda path: engine().save([reference], path))
+        _keep_only(archive)
     return NodeImage(reference, built=True)
 
 
@@ -130,10 +131,19 @@ def _build(reference: str) -> None:
         _build_target(context, "node", reference)
 
 
+def _keep_only(archive: Path) -> None:
+    """Delete older archives: each takes 1.3 GB, and their image is made again within a minute."""
+    for path in archive.parent.glob("*.tar*"):
+        if not path.name.startswith(archive.name):
+            path.unlink()
+
+
 def _build_target(context: Path, target: str, reference: str) -> None:
     arguments = ("--network", "host", "--build-arg", f"KUBERNETES_VERSION={KUBERNETES}")
     file = context / "Containerfile"
-    engine().run("build", *arguments, "--target", target, "--tag", reference, "--file", file, context, quiet=True)
+    engine().run(
+        "build", *arguments, "--target", target, "--tag", reference, "--file", file, context, quiet=True
+    )
 
 
 def _kubeadm_images(built: Path, folder: Path) -> str:

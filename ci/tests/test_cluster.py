@@ -61,9 +61,10 @@ def a_lease(node, renewed):
 def a_ready_cluster():
     return [
         *(an_object("Node", f"n{number}", "Ready") for number in range(cluster.NODE_COUNT)),
-        *(a_lease(f"n{number}", NOW) for number in range(cluster.NODE_COUNT)),
+        *(a_lease(f"n{number}", NOW + timedelta(seconds=1)) for number in range(cluster.NODE_COUNT)),
         *(an_object("Deployment", name, "Available") for name in cluster.SYSTEM_DEPLOYMENTS),
-        an_object("DaemonSet", "kube-proxy", numberReady=3, desiredNumberScheduled=3),
+        an_object("Pod", "kube-proxy-x", "Ready"),
+        an_object("APIService", "v1beta1.metrics.k8s.io", "Available"),
     ]
 
 
@@ -79,6 +80,19 @@ def test_each_part_that_is_not_ready_is_named(missing):
     name, kind = items[missing]["metadata"]["name"], items[missing]["kind"]
     expected = "1 of 3 nodes" if kind in ("Node", "Lease") else name
     assert pending == [expected]
+
+
+def test_pods_of_others_and_ended_pods_are_not_waited_for():
+    other = an_object("Pod", "broken")
+    other["metadata"]["namespace"] = "default"
+    assert list(cluster.pending_objects([*a_ready_cluster(), other], NOW)) == []
+    ended = an_object("Pod", "helper", phase="Succeeded")
+    assert list(cluster.pending_objects([*a_ready_cluster(), ended], NOW)) == []
+
+
+def test_the_node_fences_the_service_range_of_the_cluster():
+    subnet = re.search(r"serviceSubnet: (\S+)", (ROOT / "ci" / "kind.yaml").read_text()).group(1)
+    assert f"SERVICE_SUBNET={subnet} " in (ROOT / "ci" / "node-image" / "entrypoint").read_text()
 
 
 def test_a_node_that_stopped_writing_is_not_ready_whatever_its_conditions_say():
