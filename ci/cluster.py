@@ -93,7 +93,7 @@ def status(name: str, kubeconfig: Path | None = None) -> None:
     print(_kubectl(name, kubeconfig, "get", "nodes", "--output", "wide"))
     pending = list(_pending(name, kubeconfig, datetime.now(UTC) - LEASE_AGE))
     if pending:
-        raise CiError(f"cluster {name} waits for {', '.join(pending)}")
+        raise CiError(f"cluster {name} waits for {_some(pending)}")
 
 
 def nodes(name: str, running_only: bool = False) -> list[str]:
@@ -217,15 +217,20 @@ def _wait_until_ready(name: str, kubeconfig: Path | None, since: datetime) -> No
     shown: list[str] = []
     while pending := list(_pending(name, kubeconfig, since)):
         if pending != shown:
-            log(f"waiting for {', '.join(pending)}")
+            log(f"waiting for {_some(pending)}")
             shown = pending
         if time.monotonic() > deadline:
             mend = f"make down (its data goes too) and make up make it anew; logs: {engine().name} exec"
             raise CiError(
-                f"cluster {name} still waits for {', '.join(pending)}; {mend} <node> cat /var/log/kubelet.log"
+                f"cluster {name} still waits for {_some(pending)}; {mend} <node> cat /var/log/kubelet.log"
             )
         time.sleep(2)
     log(f"cluster {name} is Ready")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + more
 
 
 def _pending(name: str, kubeconfig: Path | None, since: datetime) -> Iterator[str]:
