@@ -157,9 +157,7 @@ def _check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise CiError(
-                f"port {port} on 127.0.0.1 is busy; free it or choose another: make up PORT=<n>"
-            ) from error
+            raise CiError(f"port {port} on 127.0.0.1 is busy; free it or choose another: make up PORT=<n>") from error
 
 
 def _ensure_modules_folder() -> None:
@@ -207,9 +205,7 @@ def _start_stopped(name: str) -> datetime:
 
 
 def _is_complete(name: str) -> bool:
-    return len(nodes(name)) == NODE_COUNT and engine().succeeds(
-        "exec", f"{name}-control-plane", "test", "-e", COMPLETE
-    )
+    return len(nodes(name)) == NODE_COUNT and engine().succeeds("exec", f"{name}-control-plane", "test", "-e", COMPLETE)
 
 
 def _wait_until_ready(name: str, kubeconfig: Path | None, since: datetime) -> None:
@@ -221,9 +217,7 @@ def _wait_until_ready(name: str, kubeconfig: Path | None, since: datetime) -> No
             shown = pending
         if time.monotonic() > deadline:
             mend = f"make down (its data goes too) and make up make it anew; logs: {engine().name} exec"
-            raise CiError(
-                f"cluster {name} still waits for {_some(pending)}; {mend} <node> cat /var/log/kubelet.log"
-            )
+            raise CiError(f"cluster {name} still waits for {_some(pending)}; {mend} <node> cat /var/log/kubelet.log")
         time.sleep(2)
     log(f"cluster {name} is Ready")
 

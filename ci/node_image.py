@@ -141,9 +141,7 @@ def _keep_only(archive: Path) -> None:
 def _build_target(context: Path, target: str, reference: str) -> None:
     arguments = ("--network", "host", "--build-arg", f"KUBERNETES_VERSION={KUBERNETES}")
     file = context / "Containerfile"
-    engine().run(
-        "build", *arguments, "--target", target, "--tag", reference, "--file", file, context, quiet=True
-    )
+    engine().run("build", *arguments, "--target", target, "--tag", reference, "--file", file, context, quiet=True)
 
 
 def _kubeadm_images(built: Path, folder: Path) -> str:

@@ -45,7 +45,9 @@ def test_the_dashboard_shows_the_xdp_mode_and_moving_counters(sign_in):
     expect_dashboard(page)
     node = page.get_by_role("region", name="Node ")
     expect(node.get_by_text(re.compile("XDP (native|generic)"))).to_be_visible()
-    packets = node.get_by_role("table", name="Traffic by protocol").get_by_role("row", name=re.compile("tcp", re.I))
+    packets = node.get_by_role("table", name="Traffic by protocol").get_by_role(
+        "row", name=re.compile("tcp", re.IGNORECASE)
+    )
     before = packets.inner_text()
     expect(packets).not_to_have_text(before, timeout=30_000)
 
