@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -44,7 +45,7 @@ class Layer:
         """Run one command, its output shown as it comes."""
         argv = [str(part) for part in command]
         log(" ".join(argv[:8]))
-        env = tools_path() | options.pop("env", {})
+        env = os.environ | tools_path() | options.pop("env", {})
         process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=options.get("cwd", ROOT)
         )
@@ -80,7 +81,7 @@ def chart(layer: Layer) -> None:
 
 def integration(layer: Layer) -> None:
     images.build_all()
-    layer(python(), "-m", "pytest", "images/tests")
+    layer(python(), "-m", "pytest", "-n", "2", "images/tests")
     backend = ROOT / "images" / "flask-backend"
     layer(virtualenv.ensure(backend / "requirements-dev.txt"), "-m", "pytest", "tests/integration", cwd=backend)
 
