@@ -109,7 +109,8 @@ def test_cache_that_cannot_be_written_is_told(host):
 @pytest.mark.parametrize(("program", "old"), [("go", "echo go1.20.1"), ("node", "echo v18.19.0")])
 def test_too_old_a_toolchain_is_replaced_and_a_failure_told(host, program: str, old: str):
     # A virtual environment whose pip finds nothing.
-    python = 'case "$*" in "-m venv "*) mkdir -p "${@: -1}/bin"; printf "#!/bin/sh\\nexit 1\\n" > "${@: -1}/bin/pip"; esac'
+    make_venv = 'mkdir -p "${@: -1}/bin"; printf "#!/bin/sh\\nexit 1\\n" > "${@: -1}/bin/pip"'
+    python = f'case "$*" in "-m venv "*) {make_venv}; esac'
     python += '; chmod() { :; }; [ -z "$3" ] || /bin/chmod +x "$3/bin/pip"'
     result = host(PRESENT | {program: old, "python3": python})
     assert result.returncode == 1

@@ -146,7 +146,8 @@ class Containers:
             arguments: of the server.
         """
         confinement = ["--read-only", "--tmpfs", "/tmp:mode=1777", "--cap-drop", "ALL", "--user", user]
-        confinement += ["--security-opt", "no-new-privileges"]
+        # A server that runs away ends its container, not the machine.
+        confinement += ["--security-opt", "no-new-privileges", "--memory", "2g"]
         if engine().name == "podman":
             confinement.append("--read-only-tmpfs=false")  # it would make more places writable than Kubernetes does
         variables = server.environment if environment is None else environment
