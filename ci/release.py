@@ -122,7 +122,7 @@ def install(target: Target) -> bool:
     try:
         target.helm(
             "upgrade", RELEASE, str(ROOT), "--install", "--create-namespace", *value_arguments(),
-            "--wait", "--timeout", INSTALL_TIMEOUT,
+            "--wait", "--wait-for-jobs", "--timeout", INSTALL_TIMEOUT,
         )  # fmt: skip
     except CiError:
         explain(target)

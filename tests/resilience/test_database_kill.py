@@ -61,8 +61,8 @@ def test_killed_database_loses_no_acknowledged_write(platform, kube_cluster, adm
             before = len(writer.acknowledged)
             eventually(lambda: len(writer.acknowledged) > before + 2, 90, f"writes go on before kill {kill}")  # noqa: B023
             [database] = pods(client, release.NAMESPACE, "postgresql")
-            platform.kubectl("delete", "pod", database.name, "--grace-period=0", "--force")
             failed = len(writer.problems)
+            platform.kubectl("delete", "pod", database.name, "--grace-period=0", "--force")
             eventually(lambda: len(writer.problems) > failed, 60, f"kill {kill} is felt")  # noqa: B023
         before = len(writer.acknowledged)
         eventually(lambda: len(writer.acknowledged) > before, 120, "writes go on after the last kill")
