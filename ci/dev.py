@@ -7,6 +7,7 @@ import os
 import secrets
 import shlex
 import shutil
+from pathlib import Path
 
 import images
 import virtualenv
@@ -70,7 +71,7 @@ def procfile() -> str:
         f"go run ./cmd/go-backend serve --interface lo --grpc-address 127.0.0.1:{GRPC_PORT}"
         f" --http-address 127.0.0.1:{GO_HTTP_PORT} --node-name {os.uname().nodename}"
     )
-    watch = python().parent / "watchfiles"
+    watch = Path(python()).parent / "watchfiles"
     commands = {
         "flask-backend": f"cd {backend} && export {variables} && {serve} migrate && exec {serve} serve --reload",
         "go-backend": f"cd {go_backend} && go generate ./... && exec {watch} --filter all {shlex.quote(go_serve)} cmd internal",
