@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,6 +67,26 @@ def go() -> Iterator[Command]:
     yield ["go", "vet", "./..."], GO_BACKEND
 
 
+def proto() -> Iterator[Command]:
+    buf = ["go", "tool", "-modfile=tools/go.mod", "buf"]
+    yield [*buf, "lint"], GO_BACKEND
+    yield ["make", "--silent", "proto-check"], GO_BACKEND
+    with tempfile.TemporaryDirectory() as folder:
+        released = released_api(Path(folder))
+        yield [*buf, "breaking", "--against", str(released)], GO_BACKEND
+
+
+def released_api(folder: Path) -> Path:
+    """The gRPC API of the newest release, or of the last commit before the first release, below `folder`."""
+    tags = output("git", "tag", "--list", "v*", "--merged", "HEAD", "--sort=-version:refname", cwd=ROOT).split()
+    module = "images/go-backend"
+    archive = folder / "api.tar"
+    paths = [f"{module}/buf.yaml", f"{module}/proto"]
+    run("git", "archive", "--output", archive, (tags or ["HEAD"])[0], *paths, cwd=ROOT)
+    shutil.unpack_archive(archive, folder, filter="data")
+    return folder / module
+
+
 def webui() -> Iterator[Command]:
     directory = ROOT / "images" / "webui"
     installed = directory / "node_modules" / ".package-lock.json"
@@ -75,7 +97,7 @@ def webui() -> Iterator[Command]:
 
 
 LINTERS: dict[str, Callable[[], Iterator[Command]]] = {
-    linter.__name__: linter for linter in (ruff, yamllint, shell, helm, ct, go, webui)
+    linter.__name__: linter for linter in (ruff, yamllint, shell, helm, ct, go, proto, webui)
 }
 
 
