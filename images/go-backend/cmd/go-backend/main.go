@@ -37,7 +37,7 @@ func newRoot() *cobra.Command {
 			return fromEnvironment(command.Flags(), os.LookupEnv)
 		},
 	}
-	root.AddCommand(newServe(), newHealth(), newVersion())
+	root.AddCommand(newServe(), newProbe(), newHealth(), newVersion())
 	return root
 }
 

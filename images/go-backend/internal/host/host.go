@@ -21,7 +21,12 @@ type Host struct {
 
 // New reads the running machine.
 func New() *Host {
-	return &Host{root: os.DirFS("/")}
+	return NewAt(os.DirFS("/"))
+}
+
+// NewAt reads a file tree that holds `sys` and `proc`.
+func NewAt(root fs.FS) *Host {
+	return &Host{root: root}
 }
 
 // NumaNode is one memory node with its CPUs.
