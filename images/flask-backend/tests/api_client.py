@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from backend.audit import service as audit
 from backend.auth.throttle import MemoryCounters
 from backend.config import Settings
 from backend.users.service import insert_user
@@ -22,7 +23,8 @@ def reset(app: Flask) -> None:
     services = app.extensions["backend"]
 
     def empty(db) -> None:
-        for table in (db.refresh_tokens, db.sessions, db.users):
+        audit.allow_deletes(db)
+        for table in (db.audit_events, db.refresh_tokens, db.sessions, db.users):
             db.executesql(f"DELETE FROM {table._rname}")
 
     services.database.write(empty)

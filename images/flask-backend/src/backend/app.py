@@ -9,6 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from backend.audit import views as audit_views
 from backend.auth import views as auth_views
 from backend.auth.gate import init_gate
 from backend.auth.passwords import PasswordHasher
@@ -49,8 +50,8 @@ def create_app(settings: Settings) -> Flask:
     init_problems(app)
     api = ProblemApi(app)
     init_gate(app)
-    for blueprint in (auth_views.blueprint, users_views.blueprint, status_views.blueprint):
-        api.register_blueprint(blueprint)
+    for views in (auth_views, users_views, audit_views, status_views):
+        api.register_blueprint(views.blueprint)
     app.register_blueprint(auth_views.keys_blueprint)
     app.register_blueprint(health_views.blueprint)
     if settings.trusted_proxy_hops:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import UTC
 from typing import ClassVar
 
 from flask_smorest import Blueprint as SmorestBlueprint
@@ -23,6 +24,32 @@ def text(minimum: int, maximum: int, **options) -> fields.String:
     length = validate.Length(min=minimum, max=maximum)
     extra = options.pop("validate", [])
     return fields.String(validate=[length, no_control_characters, *extra], **options)
+
+
+def fold_email(email: str) -> str:
+    """The form in which an address is stored and compared: letter case never makes a second account."""
+    return unicodedata.normalize("NFC", email.strip()).casefold()
+
+
+class UtcDateTime(fields.DateTime):
+    """RFC 3339 in UTC, from the zoneless times that the database stores."""
+
+    def _serialize(self, value, attr, obj, **kwargs):
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
+
+
+class Flag(fields.Boolean):
+    """A boolean, strictly; the database stores 0 and 1."""
+
+    def _serialize(self, value, attr, obj, **kwargs):
+        return bool(value)
+
+    def _deserialize(self, value, attr, data, **kwargs):
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
 
 
 class StrictSchema(Schema):

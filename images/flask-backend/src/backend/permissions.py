@@ -26,5 +26,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "users.get_user": ADMINS,
     "users.update_user": ADMINS,
     "users.delete_user": ADMINS,
+    "audit.list_events": ADMINS,
+    "audit.export_events": ADMINS,
     "status.get_status": ANYBODY_SIGNED_IN,
 }

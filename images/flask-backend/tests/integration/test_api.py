@@ -1,5 +1,6 @@
 """The API suite of `tests/unit`, on every real server (`conftest.py` gives the settings)."""
 
+from unit.test_audit import *
 from unit.test_bad_input import *
 from unit.test_permissions import *
 from unit.test_sessions import *

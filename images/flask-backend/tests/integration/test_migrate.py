@@ -36,7 +36,7 @@ def start_migrate(environment: dict) -> subprocess.Popen:
 
 def test_four_processes_on_an_empty_database(settings, environment):
     dal = build_dal(settings)
-    for table in ("refresh_tokens", "sessions", "users", "schema_version"):
+    for table in ("audit_events", "refresh_tokens", "sessions", "users", "schema_version"):
         dal.executesql(f"DROP TABLE IF EXISTS {table}")
     dal.commit()
     dal._adapter.release(healthy=False)

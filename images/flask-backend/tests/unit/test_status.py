@@ -15,6 +15,7 @@ import pytest
 from api_client import ApiClient, make_settings
 
 from backend.app import create_app
+from backend.database.migrations import required_version
 from backend.grpc_gen.status.v1 import status_pb2, status_pb2_grpc
 from backend.status.fast_path import FastPath
 
@@ -82,7 +83,7 @@ def test_nothing_else_installed(status_of):
     }
     assert status["fast_path"] == {"state": "not_installed", "nodes": []}
     assert status["environment"] == "alpha"
-    assert status["schema_version"] == 1
+    assert status["schema_version"] == required_version()
 
 
 def test_fast_path(status_of, node):

@@ -13,11 +13,12 @@ from datetime import timedelta
 
 import structlog
 
+from backend.audit import service as audit
 from backend.auth.tokens import ACCESS_TOKEN_SECONDS, InvalidToken
 from backend.context import Services
 from backend.database.session import fetch, for_update, now
+from backend.fields import fold_email
 from backend.problems import Problem
-from backend.users.schemas import fold_email
 
 log = structlog.get_logger(__name__)
 REFRESH_LIFETIME = timedelta(days=7)
@@ -30,6 +31,11 @@ class Principal:
 
     user: dict
     session_id: str
+
+    @property
+    def credential(self) -> str:
+        """What the request proved itself with, for the audit log."""
+        return "session"
 
     @property
     def user_id(self) -> int:
@@ -73,6 +79,7 @@ def login(services: Services, email: str, password: str, address: str) -> dict:
     if tokens is None:
         services.metrics.logins.labels("refused").inc()
         log.info("login refused", address=address)
+        services.database.write(lambda db: audit.record(db, "auth.login_failed", "user", email, actor=user))
         raise Problem(401, "Wrong e-mail address or password.", "bad-credentials")
     services.throttle.succeeded(attempt)
     services.metrics.logins.labels("accepted").inc()
@@ -94,7 +101,12 @@ def refresh(services: Services, refresh_token: str) -> dict:
 
 def logout(services: Services, principal: Principal) -> None:
     """End the session of the request: its access and refresh tokens are refused from now on."""
-    services.database.write(lambda db: revoke_sessions(db, db.sessions.id == principal.session_id))
+
+    def work(db) -> None:
+        revoke_sessions(db, db.sessions.id == principal.session_id)
+        audit.record(db, "auth.logout", "session", principal.session_id)
+
+    services.database.write(work)
 
 
 def revoke_sessions(db, query) -> int:
@@ -119,6 +131,7 @@ def _open_session(services: Services, user: dict) -> dict | None:
         expires_at = now() + REFRESH_LIFETIME
         db.sessions.insert(id=session_id, user_id=user["id"], created_at=now(), expires_at=expires_at)
         db.refresh_tokens.insert(token_hash=_hash(token), session_id=session_id, created_at=now())
+        audit.record(db, "auth.login", "session", session_id, actor=user)
         return True
 
     return _answer(services, user, session_id, token) if services.database.write(work) else None
@@ -138,6 +151,7 @@ def _rotate(db, digest: str, new_token: str) -> dict | None:
     spent = db((tokens.token_hash == digest) & (tokens.used_at == None)).update(used_at=now())
     if not spent:
         revoke_sessions(db, db.sessions.id == session_id)
+        audit.record(db, "auth.refresh_reused", "session", session_id, actor=rows[0])
         log.warning("refresh token used twice, session ended", user_id=rows[0]["id"])
         return None
     tokens.insert(token_hash=_hash(new_token), session_id=session_id, created_at=now())

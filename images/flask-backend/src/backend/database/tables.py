@@ -35,3 +35,19 @@ def define_tables(db: DAL) -> None:
         Field("used_at", "datetime"),
         primarykey=["token_hash"],
     )
+    # Append-only: nothing may update or delete a row (`backend.audit.service`).
+    db.define_table(
+        "audit_events",
+        Field("id", length=36),
+        Field("occurred_at", "datetime"),
+        Field("actor_id", "integer"),
+        Field("actor", length=254),
+        Field("credential", length=60),
+        Field("action", length=60),
+        Field("target_type", length=40),
+        Field("target_id", length=254),
+        Field("address", length=45),
+        Field("request_id", length=64),
+        Field("details", "text"),
+        primarykey=["id"],
+    )

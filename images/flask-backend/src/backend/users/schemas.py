@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
-from datetime import UTC
-
 from marshmallow import fields, validate
 
-from backend.fields import StrictSchema, text
+from backend.fields import Flag, StrictSchema, UtcDateTime, text
 from backend.permissions import ROLES
 
 MAX_PASSWORD_LENGTH = 1024
 SORT_KEYS = ("id", "email", "full_name", "role", "is_active", "created_at", "updated_at")
-
-
-def fold_email(email: str) -> str:
-    """The form in which an address is stored and compared: letter case never makes a second account."""
-    return unicodedata.normalize("NFC", email.strip()).casefold()
-
-
-class UtcDateTime(fields.DateTime):
-    """RFC 3339 in UTC, from the zoneless times that the database stores."""
-
-    def _serialize(self, value, attr, obj, **kwargs):
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
-
-
-class Flag(fields.Boolean):
-    """A boolean, strictly; the database stores 0 and 1."""
-
-    def _serialize(self, value, attr, obj, **kwargs):
-        return bool(value)
-
-    def _deserialize(self, value, attr, data, **kwargs):
-        if not isinstance(value, bool):
-            raise self.make_error("invalid", input=value)
-        return value
 
 
 def _email(**options) -> fields.String:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from backend.audit import service as audit
 from backend.auth.passwords import PasswordHasher
 from backend.config import Settings
 from backend.database import errors
 from backend.database.session import Database, fetch, for_update, now
+from backend.fields import fold_email
 from backend.permissions import ADMIN
 from backend.problems import Problem
-from backend.users.schemas import fold_email
 
 _COLUMNS = "id, email, full_name, role, is_active, created_at, updated_at"
 
@@ -52,7 +53,9 @@ def insert_user(database: Database, hasher: PasswordHasher, **fields) -> dict:
     row = _columns(hasher, fields) | {"created_at": now(), "updated_at": now()}
 
     def work(db) -> dict:
-        return _get(db, int(db.users.insert(**row)))
+        user = _get(db, int(db.users.insert(**row)))
+        audit.record(db, "users.create", "user", user["id"], {"email": user["email"], "role": user["role"]})
+        return user
 
     return _unique(lambda: database.write(work))
 
@@ -74,6 +77,7 @@ def update_user(database: Database, hasher: PasswordHasher, settings: Settings, 
             _keep_an_admin(admins, user_id)
         if changes:
             db(db.users.id == user_id).update(**changes, updated_at=now())
+            audit.record(db, "users.update", "user", user_id, _described(user, changes))
         if "password_hash" in changes or _differs(user, changes, "role", "is_active"):
             db((db.sessions.user_id == user_id) & (db.sessions.revoked_at == None)).update(revoked_at=now())
         return _get(db, user_id)
@@ -88,9 +92,10 @@ def delete_user(database: Database, user_id: int, own_id: int) -> None:
 
     def work(db) -> None:
         admins = _lock_admins(db)
-        _get(db, user_id, for_update(db))
+        user = _get(db, user_id, for_update(db))
         _keep_an_admin(admins, user_id)
         db(db.users.id == user_id).delete()
+        audit.record(db, "users.delete", "user", user_id, {"email": user["email"], "role": user["role"]})
 
     database.write(work)
 
@@ -133,6 +138,12 @@ def _columns(hasher: PasswordHasher, body: dict) -> dict:
 
 def _differs(user: dict, changes: dict, *names: str) -> bool:
     return any(name in changes and changes[name] != user[name] for name in names)
+
+
+def _described(user: dict, changes: dict) -> dict:
+    """Old and new value of each field that changed; of a password only that it did."""
+    described = {name: [user[name], value] for name, value in changes.items() if user.get(name, value) != value}
+    return described | ({"password": "changed"} if "password_hash" in changes else {})
 
 
 def _unique(write):

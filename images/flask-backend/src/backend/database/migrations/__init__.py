@@ -3,13 +3,14 @@
 Expand first (add what the new code needs, keep what the old code uses), contract in a later release: during
 an upgrade both versions run on one schema. MariaDB and MySQL commit at every DDL statement, so each
 statement must be harmless when repeated. `{identity}`, `{integer}`, `{datetime}` and `{table_options}` stand
-for what the engines spell differently.
+for what the engines spell differently; a dictionary holds a statement by engine, for those it names.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 DIALECTS = {
@@ -49,9 +50,15 @@ def migrations(engine: str) -> list[Migration]:
     for module_info in sorted(pkgutil.iter_modules(__path__), key=lambda item: item.name):
         number, _, name = module_info.name.partition("_")
         module = importlib.import_module(f"{__name__}.{module_info.name}")
-        statements = tuple(statement.format(**DIALECTS[engine]).strip() for statement in module.UP)
-        found.append(Migration(int(number), name, statements))
+        found.append(Migration(int(number), name, tuple(_spell(module.UP, engine))))
     return found
+
+
+def _spell(statements: list[str | dict[str, str]], engine: str) -> Iterator[str]:
+    for statement in statements:
+        text = statement if isinstance(statement, str) else statement.get(engine, "")
+        if text:
+            yield text.format(**DIALECTS[engine]).strip()
 
 
 def required_version() -> int:

@@ -1,0 +1,93 @@
+"""Writes the audit log, in the transaction of the change itself: both happen or neither does."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import uuid
+from datetime import UTC, datetime
+
+import structlog
+from flask import g, has_request_context, request
+from pydal import DAL
+
+from backend.database.session import now
+
+SYSTEM = "system"
+ANONYMOUS = "anonymous"
+_MAX_TARGET = 254
+
+
+def record(
+    db: DAL,
+    action: str,
+    target_type: str = "",
+    target_id: object = "",
+    details: dict | None = None,
+    actor: dict | None = None,
+) -> str:
+    """Append one event; call it inside the `Database.write` that makes the change.
+
+    Who, from where and the request id come from the request. Outside of one (commands, jobs) the actor is
+    `system`.
+
+    Args:
+        db: the DAL that the transaction was given.
+        action: dotted name, `users.create`; at most 60 characters.
+        target_type: kind of the thing that changed, `user`; at most 40 characters.
+        target_id: its id, or the name by which somebody tried to reach it.
+        details: more, as JSON; never a secret.
+        actor: `{"id", "email"}` of a user whom the request does not know yet, at a login.
+
+    Returns:
+        The id of the event, a UUID of version 7.
+    """
+    event_id = new_id()
+    db.audit_events.insert(
+        id=event_id,
+        occurred_at=now(),
+        **_who(actor),
+        action=action,
+        target_type=target_type,
+        target_id=str(target_id)[:_MAX_TARGET],
+        details=json.dumps(details or {}, ensure_ascii=False, separators=(",", ":")),
+    )
+    return event_id
+
+
+def allow_deletes(db: DAL) -> None:
+    """Let this transaction delete events: only for moving them to another database, and for tests."""
+    if db._dbname == "pooledpostgres":
+        db.executesql("SET LOCAL triptych.audit_maintenance = 'on'")
+
+
+def new_id() -> str:
+    """A UUID of version 7 (RFC 9562) whose order within a process is finer than a millisecond."""
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = rest * 4096 // 1_000_000
+    return _uuid7(milliseconds, fraction, secrets.randbits(62))
+
+
+def first_id(moment: datetime) -> str:
+    """The smallest id that an event at or after `moment` (aware) can have."""
+    return _uuid7(int(moment.astimezone(UTC).timestamp() * 1000), 0, 0)
+
+
+def _uuid7(milliseconds: int, fraction: int, rest: int) -> str:
+    number = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | rest
+    return str(uuid.UUID(int=number))
+
+
+def _who(actor: dict | None) -> dict:
+    if not has_request_context():
+        return {"actor_id": None, "actor": SYSTEM, "credential": "", "address": "", "request_id": ""}
+    principal = g.get("principal")
+    user = actor or (principal.user if principal else {"id": None, "email": ANONYMOUS})
+    return {
+        "actor_id": user["id"],
+        "actor": user["email"],
+        "credential": principal.credential if principal else "",
+        "address": (request.remote_addr or "")[:45],
+        "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
+    }

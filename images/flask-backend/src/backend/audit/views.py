@@ -1,0 +1,44 @@
+"""Endpoints of the audit log; admins only."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+
+from flask import Response
+
+from backend.audit import queries
+from backend.audit.schemas import AuditEventSchema, AuditFilterSchema, AuditListSchema, AuditQuerySchema
+from backend.context import services
+from backend.fields import Blueprint
+
+blueprint = Blueprint("audit", __name__, url_prefix="/api/v1/audit", description="Audit log")
+JSON_LINES = "application/x-ndjson"
+
+
+@blueprint.get("")
+@blueprint.arguments(AuditQuerySchema, location="query")
+@blueprint.response(200, AuditListSchema)
+def list_events(query):
+    """List events, newest first"""
+    limit, cursor = query.pop("limit"), query.pop("cursor")
+    return queries.list_events(services().database, query, limit, cursor)
+
+
+@blueprint.get("/export")
+@blueprint.arguments(AuditFilterSchema, location="query")
+@blueprint.response(200, {"type": "string"}, content_type=JSON_LINES, description="One event per line, oldest first")
+def export_events(query):
+    """Export events as JSON Lines"""
+    batches = queries.export_events(services().database, query)
+    # The first batch is read here: a database that is away is still a 503.
+    first = next(batches, [])
+    disposition = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
+    return Response(_lines(itertools.chain([first], batches)), mimetype=JSON_LINES, headers=disposition)
+
+
+def _lines(batches: Iterable[list[dict]]) -> Iterator[str]:
+    schema = AuditEventSchema(many=True)
+    for batch in batches:
+        yield "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in schema.dump(batch))
