@@ -43,3 +43,8 @@ UP = [
     {"postgresql": _REFUSE_POSTGRESQL},
     {"postgresql": _GUARD_POSTGRESQL, "sqlite": _GUARD_SQLITE},
 ]
+
+DOWN = [
+    "DROP TABLE IF EXISTS audit_events",
+    {"postgresql": "DROP FUNCTION IF EXISTS audit_events_refuse"},
+]
