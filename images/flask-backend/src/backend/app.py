@@ -9,6 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from backend.access import views as access_views
 from backend.audit import views as audit_views
 from backend.auth import views as auth_views
 from backend.auth.gate import init_gate
@@ -50,7 +51,7 @@ def create_app(settings: Settings) -> Flask:
     init_problems(app)
     api = ProblemApi(app)
     init_gate(app)
-    for views in (auth_views, users_views, audit_views, status_views):
+    for views in (auth_views, users_views, audit_views, access_views, status_views):
         api.register_blueprint(views.blueprint)
     app.register_blueprint(auth_views.keys_blueprint)
     app.register_blueprint(health_views.blueprint)

@@ -28,5 +28,6 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "users.delete_user": ADMINS,
     "audit.list_events": ADMINS,
     "audit.export_events": ADMINS,
+    "permissions.get_permissions": ANYBODY_SIGNED_IN,
     "status.get_status": ANYBODY_SIGNED_IN,
 }

@@ -67,3 +67,16 @@ def test_errors_are_documented_as_problem_documents(anonymous):
     document = anonymous.get("/api/v1/openapi.json").json
     for response in document["components"]["responses"].values():
         assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_the_permission_document_is_what_the_gate_enforces(app, as_role):
+    document = as_role("viewer").get("/api/v1/permissions").json
+    assert document["roles"] == list(ROLES)
+    told = {(row["name"], row["method"]): set(row["roles"]) for row in document["operations"]}
+    enforced = {
+        (endpoint, method): set(ROLES) if PERMISSIONS[endpoint] == PUBLIC else set(PERMISSIONS[endpoint])
+        for endpoint, method, path in endpoints(app)
+        if path.startswith("/api/v1/")
+    }
+    assert told == enforced
+    assert all(row["summary"] or row["name"] == "api-docs.openapi_json" for row in document["operations"])

@@ -1,0 +1,1 @@
+"""The permission document: who may do what, as the gate enforces it."""

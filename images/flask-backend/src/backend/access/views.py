@@ -1,0 +1,38 @@
+"""Endpoint of the permission document, for everybody signed in: user interfaces show what a role may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Flask, current_app
+
+from backend.access.schemas import PermissionsSchema
+from backend.fields import Blueprint
+from backend.permissions import PERMISSIONS, PUBLIC, ROLES
+
+blueprint = Blueprint("permissions", __name__, url_prefix="/api/v1/permissions", description="Permissions")
+API_PREFIX = "/api/v1/"
+
+
+@blueprint.get("")
+@blueprint.response(200, PermissionsSchema)
+def get_permissions():
+    """Every operation and the roles that may use it"""
+    return {"roles": list(ROLES), "operations": list(_operations(current_app))}
+
+
+def _operations(app: Flask) -> Iterator[dict]:
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.endpoint):
+        if not rule.rule.startswith(API_PREFIX):
+            continue
+        allowed = PERMISSIONS.get(rule.endpoint, frozenset())
+        summary = (app.view_functions[rule.endpoint].__doc__ or "").strip().split("\n", 1)[0]
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
+            yield {
+                "name": rule.endpoint,
+                "method": method,
+                "path": rule.rule,
+                "summary": summary,
+                "public": allowed == PUBLIC,
+                "roles": [role for role in ROLES if allowed == PUBLIC or role in allowed],
+            }
