@@ -19,7 +19,9 @@ class Component:
         ports: container ports by name.
         service_ports: Service port numbers by port name; empty means no Service.
         claim: mount path of its persistent volume; empty means none.
-        host_network: on the node's own network, with capabilities (only the fast path may).
+        host_network: on the node's own network (only the fast path may).
+        capabilities: Linux capabilities its containers add, by name (only on the node's own network).
+        host_paths: folders of the node that it mounts.
         token: needs its service account's token.
         probed: has startup, liveness and readiness probes (servers).
         replicated: scales by replicas, HPA and disruption budget.
@@ -35,6 +37,8 @@ class Component:
     service_ports: dict[str, int] = field(default_factory=dict)
     claim: str = ""
     host_network: bool = False
+    capabilities: frozenset[str] = frozenset()
+    host_paths: frozenset[str] = frozenset()
     token: bool = False
     probed: bool = True
     replicated: bool = False
@@ -45,6 +49,8 @@ class Component:
 
 MYSQL = {"global": {"database": {"engine": "mysql"}}}
 FAST_PATH = {"global": {"goBackend": {"enabled": True}}}
+PROBE = {**FAST_PATH, "go-backend": {"probe": {"enabled": True}}}
+SOCKET = {**FAST_PATH, "go-backend": {"mode": "socket"}}
 
 COMPONENTS = [
     Component(
@@ -69,7 +75,26 @@ COMPONENTS = [
         {"grpc": 50051, "http": 8080},
         {"grpc": 50051, "http": 8080},
         host_network=True,
+        capabilities=frozenset({"BPF", "NET_ADMIN"}),
         values=FAST_PATH,
+    ),
+    Component(
+        "go-backend",
+        "Deployment",
+        "go-backend",
+        {"grpc": 50051, "http": 8080},
+        {"grpc": 50051, "http": 8080},
+        values=SOCKET,
+    ),
+    Component(
+        "go-backend-probe",
+        "DaemonSet",
+        "go-backend",
+        host_network=True,
+        capabilities=frozenset({"BPF", "NET_ADMIN", "NET_RAW"}),
+        token=True,
+        probed=False,
+        values=PROBE,
     ),
     Component(
         "postgresql",
@@ -82,6 +107,6 @@ COMPONENTS = [
     Component("mysql", "StatefulSet", "mysql", {"mysql": 3306}, {"mysql": 3306}, claim="/var/lib/mysql", values=MYSQL),
     Component("redis", "StatefulSet", "redis", {"redis": 6379}, {"redis": 6379}, claim="/data"),
 ]
-BY_NAME = {component.name: component for component in COMPONENTS}
+BY_KIND_AND_NAME = {(component.kind, component.name): component for component in COMPONENTS}
 SERVERS = [component for component in COMPONENTS if component.ports]
 REPLICATED = [component for component in COMPONENTS if component.replicated]

@@ -7,7 +7,7 @@ from components import COMPONENTS, Component
 from rendering import Objects, component, pod, render
 
 ISOLATED = [part for part in COMPONENTS if not part.host_network]
-each = pytest.mark.parametrize("part", ISOLATED, ids=lambda part: part.name)
+each = pytest.mark.parametrize("part", ISOLATED, ids=lambda part: f"{part.kind}-{part.name}")
 
 
 def selects(selector: dict, labels: dict) -> bool:
@@ -111,8 +111,14 @@ def test_api_server_is_open_to_the_bootstrap_alone() -> None:
 def test_fast_path_is_reached_at_its_nodes() -> None:
     values = {"goBackend": {"enabled": True, "grpcPort": 7000, "nodeCIDRs": ["10.0.0.0/16"]}}
     rules = render(global_=values).find("NetworkPolicy", "flask-backend")["spec"]["egress"]
-    expected = {"ports": [{"port": 7000, "protocol": "TCP"}], "to": [{"ipBlock": {"cidr": "10.0.0.0/16"}}]}
-    assert expected in rules
+    pods = {
+        "podSelector": {
+            "matchLabels": {"app.kubernetes.io/instance": "demo"},
+            "matchExpressions": [{"key": "app.kubernetes.io/name", "operator": "In", "values": ["go-backend"]}],
+        }
+    }
+    nodes = {"ipBlock": {"cidr": "10.0.0.0/16"}}
+    assert {"ports": [{"port": 7000, "protocol": "TCP"}], "to": [nodes, pods]} in rules
 
 
 def test_external_database_port_is_open() -> None:

@@ -58,3 +58,20 @@ def test_ingress_is_the_address() -> None:
 
 def test_without_web_ui_the_api_is_the_door() -> None:
     assert "port-forward service/demo-flask-backend 5000:5000" in notes("ci/minimal-values.yaml")
+
+
+def test_fast_path_tells_the_command_that_shows_which_nodes_fit() -> None:
+    text = notes("values-alpha.yaml")
+    assert "kubectl get nodes --output custom-columns='NODE:" in text
+    for source in (
+        "labels.triptych\\.dev/fast-path",
+        "allocatable.hugepages-2Mi",
+        "annotations.triptych\\.dev/fast-path-verdict",
+    ):
+        assert source in text
+    assert "needs go-backend.probe.enabled" in text
+    assert "needs go-backend.probe.enabled" not in notes(
+        "values-alpha.yaml", settings=("go-backend.probe.enabled=true",)
+    )
+    socket = notes("values-alpha.yaml", settings=("go-backend.mode=socket",))
+    assert "mode socket: on any node" in socket and "fast-path=true" not in socket

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from components import BY_NAME
+from components import BY_KIND_AND_NAME, Component
 from rendering import CI_FILES, VALUES_FILES, component, containers, environment, pod, render
 
 every_file = pytest.mark.parametrize("file", [*VALUES_FILES, *CI_FILES])
-CAPABILITIES = {"BPF", "NET_ADMIN"}
 
 
 def own_workloads(file: str) -> list[dict]:
@@ -15,8 +14,8 @@ def own_workloads(file: str) -> list[dict]:
     return [workload for workload in render(file).workloads if component(workload)]
 
 
-def on_host(workload: dict) -> bool:
-    return BY_NAME[component(workload)].host_network
+def registered(workload: dict) -> Component:
+    return BY_KIND_AND_NAME[workload["kind"], component(workload)]
 
 
 @every_file
@@ -25,8 +24,9 @@ def test_pods_are_restricted(file: str) -> None:
         spec = pod(workload)["spec"]
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not spec.get("hostPID") and not spec.get("hostIPC")
-        assert not any("hostPath" in volume for volume in spec.get("volumes", []))
-        if not on_host(workload):
+        paths = {volume["hostPath"]["path"] for volume in spec.get("volumes", []) if "hostPath" in volume}
+        assert paths == registered(workload).host_paths
+        if not registered(workload).host_network:
             assert spec["securityContext"]["runAsNonRoot"] is True
             assert spec["securityContext"]["runAsUser"] == spec["securityContext"]["fsGroup"] == 10001
 
@@ -40,7 +40,7 @@ def test_containers_are_restricted(file: str) -> None:
             assert context["readOnlyRootFilesystem"] is True
             assert context["capabilities"]["drop"] == ["ALL"]
             assert "privileged" not in context
-            assert set(context["capabilities"].get("add", [])) == (CAPABILITIES if on_host(workload) else set())
+            assert set(context["capabilities"].get("add", [])) == registered(workload).capabilities
 
 
 @every_file
@@ -149,13 +149,3 @@ def test_autoscaling_owns_the_replicas(chart: str) -> None:
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (3, 5)
     assert scaler["scaleTargetRef"]["name"] == objects.find("Deployment", chart)["metadata"]["name"]
     assert objects.has("PodDisruptionBudget", chart)
-
-
-def test_fast_path_is_gated() -> None:
-    values = {"global": {"goBackend": {"enabled": True}}, "go-backend": {"hugepages": {"size": "128Mi"}}}
-    spec = render(**values).find("DaemonSet", "go-backend")["spec"]["template"]["spec"]
-    assert spec["nodeSelector"] == {"triptych.dev/fast-path": "true", "triptych.dev/hugepages-2Mi": "true"}
-    resources = spec["containers"][0]["resources"]
-    assert resources["requests"]["hugepages-2Mi"] == resources["limits"]["hugepages-2Mi"] == "128Mi"
-    ports = {port["hostPort"] for port in spec["containers"][0]["ports"]}
-    assert ports == {50051, 8080}

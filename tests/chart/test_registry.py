@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from components import BY_NAME, COMPONENTS, Component
+from components import BY_KIND_AND_NAME, COMPONENTS, Component
 from rendering import CI_FILES, ROOT, VALUES_FILES, component, containers, parse, pod, render, render_text
 
-each = pytest.mark.parametrize("part", COMPONENTS, ids=lambda part: part.name)
+each = pytest.mark.parametrize("part", COMPONENTS, ids=lambda part: f"{part.kind}-{part.name}")
 
 
 @pytest.mark.parametrize("file", [*VALUES_FILES, *CI_FILES])
@@ -15,7 +15,7 @@ def test_every_workload_is_registered(file: str) -> None:
     for workload in render(file).workloads:
         name = component(workload)
         if name:
-            assert BY_NAME[name].kind == workload["kind"]
+            assert (workload["kind"], name) in BY_KIND_AND_NAME
         else:
             assert workload["metadata"]["name"].startswith("external-"), "an unlabelled workload of the chart"
 

@@ -15,6 +15,18 @@ def external(**changes) -> dict:
     return {"database": {**EXTERNAL, "external": {**EXTERNAL["external"], **changes}}}
 
 
+def fast_path(values: dict) -> dict:
+    return {"global": {"goBackend": {"enabled": True}}, "go-backend": values}
+
+
+def socket_mode(values: dict) -> dict:
+    return fast_path({"mode": "socket", **values})
+
+
+def single_numa_node(requests: dict, limits: dict) -> dict:
+    return fast_path({"numa": {"policy": "single-numa-node"}, "resources": {"requests": requests, "limits": limits}})
+
+
 # Values, then every text the message must hold: the keys that contradict each other and the fix.
 CONTRADICTIONS = {
     "two engines": (
@@ -82,6 +94,34 @@ CONTRADICTIONS = {
         {"global": {"goBackend": {"enabled": True, "grpcPort": 9000, "httpPort": 9000}}},
         ["global.goBackend.grpcPort", "global.goBackend.httpPort", "two different ports"],
     ),
+    "NUMA policy without CPU limit": (
+        single_numa_node({"cpu": 2, "memory": "1Gi"}, {"memory": "1Gi"}),
+        ["go-backend.resources.requests.cpu (2)", "limits.cpu (none)", "whole CPUs", "numa.policy to preferred"],
+    ),
+    "NUMA policy with unequal memory": (
+        single_numa_node({"cpu": 2, "memory": "1Gi"}, {"cpu": 2, "memory": "2Gi"}),
+        ["resources.requests.memory (1Gi)", "resources.limits.memory (2Gi)", "set both to the same numbers"],
+    ),
+    "NUMA policy with part of a CPU": (
+        single_numa_node({"cpu": "1500m", "memory": "1Gi"}, {"cpu": "1500m", "memory": "1Gi"}),
+        ["go-backend.resources.limits.cpu is 1500m", "whole CPUs"],
+    ),
+    "NUMA policy without CPUs": (
+        single_numa_node({"cpu": None, "memory": "1Gi"}, {"memory": "1Gi"}),
+        ["go-backend.resources names no cpu", "whole CPUs"],
+    ),
+    "NUMA policy without XDP": (
+        socket_mode({"numa": {"policy": "preferred"}}),
+        ["go-backend.numa.policy", "go-backend.mode is socket", "set go-backend.mode to fast-path"],
+    ),
+    "probe without XDP": (
+        socket_mode({"probe": {"enabled": True}}),
+        ["go-backend.probe.enabled", "go-backend.mode is socket", "remove go-backend.probe.enabled"],
+    ),
+    "NFD without XDP": (
+        socket_mode({"nfd": {"enabled": True}}),
+        ["go-backend.nfd.enabled", "go-backend.mode is socket"],
+    ),
     "fast path by the wrong key": (
         {"go-backend": {"enabled": True}},
         ["go-backend.enabled", "global.goBackend.enabled"],
@@ -110,7 +150,11 @@ REFUSED = {
     "no requests": ({"redis": {"resources": {"requests": None}}}, "requests"),
     "bad secret name": ({"global": {"redis": {"existingSecret": "Not A Name"}}}, "existingSecret"),
     "label of a selector": ({"webui": {"podLabels": {"app.kubernetes.io/name": "x"}}}, "podLabels"),
-    "bad mode": ({"global": {"goBackend": {"enabled": True}}, "go-backend": {"xdpMode": "fast"}}, "xdpMode"),
+    "bad XDP mode": (fast_path({"xdpMode": "fast"}), "xdpMode"),
+    "bad mode": (fast_path({"mode": "fast"}), "mode"),
+    "bad NUMA policy": (fast_path({"numa": {"policy": "strict"}}), "policy"),
+    "bad interval": (fast_path({"probe": {"interval": "often"}}), "interval"),
+    "no XDP at all as a minimum": (fast_path({"probe": {"minimumXDP": "none"}}), "minimumXDP"),
 }
 
 

@@ -1,0 +1,146 @@
+"""The Go backend's modes: where its pods go, with which rights, and how nodes get their labels."""
+
+from __future__ import annotations
+
+import pytest
+from components import FAST_PATH
+from rendering import Objects, containers, merged, pod, render
+
+FEATURES = "/etc/kubernetes/node-feature-discovery/features.d"
+LABELS = {"triptych.dev/fast-path": "true", "triptych.dev/hugepages-2Mi": "true"}
+WHOLE = {"cpu": "2", "memory": "512Mi"}
+
+
+def fast_path(helm: str = "helm", **values) -> Objects:
+    """Objects with the fast path and these values of its chart."""
+    return render(helm=helm, **merged(FAST_PATH, {"go-backend": values}))
+
+
+def agent(objects: Objects, name: str = "go-backend") -> dict:
+    """Pod spec of a DaemonSet."""
+    return pod(objects.find("DaemonSet", name))["spec"]
+
+
+def capabilities(spec: dict) -> list[str]:
+    return spec["containers"][0]["securityContext"]["capabilities"]["add"]
+
+
+def test_pods_go_to_labelled_nodes_with_hugepages() -> None:
+    spec = agent(fast_path(hugepages={"size": "128Mi"}, nodeSelector={"pool": "edge"}))
+    assert spec["nodeSelector"] == {**LABELS, "pool": "edge"}
+    resources = spec["containers"][0]["resources"]
+    assert resources["requests"]["hugepages-2Mi"] == resources["limits"]["hugepages-2Mi"] == "128Mi"
+    assert {port["hostPort"] for port in spec["containers"][0]["ports"]} == {50051, 8080}
+
+
+def test_one_workload_for_each_mode() -> None:
+    assert fast_path().has("DaemonSet", "go-backend") and not fast_path().has("Deployment", "go-backend")
+    objects = fast_path(mode="socket")
+    assert objects.has("Deployment", "go-backend") and not objects.has("DaemonSet", "go-backend")
+    assert not objects.of("ClusterRole")
+
+
+def test_socket_mode_runs_anywhere_without_rights() -> None:
+    deployment = fast_path(mode="socket", replicas=3).find("Deployment", "go-backend")
+    spec = pod(deployment)["spec"]
+    (container,) = spec["containers"]
+    assert deployment["spec"]["replicas"] == 3
+    assert "nodeSelector" not in spec and "hostNetwork" not in spec
+    assert "add" not in container["securityContext"]["capabilities"]
+    assert not any(name.startswith("hugepages") for part in container["resources"].values() for name in part)
+    assert "--xdp-mode=off" in container["args"]
+    assert not any("hostPort" in port for port in container["ports"])
+
+
+def test_socket_mode_is_reached_by_the_backend_alone() -> None:
+    rules = fast_path(mode="socket").find("NetworkPolicy", "go-backend")["spec"]["ingress"]
+    names = [rule["from"][0]["podSelector"]["matchExpressions"][0]["values"] for rule in rules]
+    assert names == [["flask-backend", "smoke-test"]]
+    assert not fast_path().has("NetworkPolicy", "go-backend"), "no policy reaches the host's network"
+
+
+def test_several_socket_pods_have_a_disruption_budget() -> None:
+    assert fast_path(mode="socket", replicas=2).has("PodDisruptionBudget", "go-backend")
+    assert not fast_path(mode="socket").has("PodDisruptionBudget", "go-backend")
+
+
+@pytest.mark.parametrize("helm", ["helm", "helm3"])
+def test_single_numa_node_is_guaranteed(helm: str) -> None:
+    objects = fast_path(
+        helm, numa={"policy": "single-numa-node"}, resources={"requests": WHOLE, "limits": WHOLE}
+    )  # fmt: skip
+    workload = objects.find("DaemonSet", "go-backend")
+    for container in containers(workload):
+        assert container["resources"]["requests"] == container["resources"]["limits"]
+        assert int(container["resources"]["limits"]["cpu"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "policy, extra", [("none", set()), ("preferred", {"SYS_NICE"}), ("single-numa-node", {"SYS_NICE"})]
+)
+def test_memory_is_bound_only_when_asked(policy: str, extra: set[str]) -> None:
+    spec = agent(fast_path(numa={"policy": policy}, resources={"requests": WHOLE, "limits": WHOLE}))
+    assert set(capabilities(spec)) == {"BPF", "NET_ADMIN"} | extra
+
+
+def test_probe_runs_on_every_candidate_whatever_its_labels() -> None:
+    values = {"nodeSelector": {"pool": "edge"}, "tolerations": [{"operator": "Exists"}], "probe": {"enabled": True}}
+    spec = agent(fast_path(**values), "go-backend-probe")
+    assert spec["nodeSelector"] == {"pool": "edge"}
+    assert spec["tolerations"] == [{"operator": "Exists"}]
+
+
+def test_probe_asks_for_what_the_agent_needs() -> None:
+    objects = fast_path(
+        interface="eth7", hugepages={"size": "1Gi"}, probe={"enabled": True, "interval": "5m", "minimumXDP": "native"}
+    )
+    args = agent(objects, "go-backend-probe")["containers"][0]["args"]
+    assert {"--label", "--interface=eth7", "--hugepages=1Gi", "--interval=5m", "--minimum-xdp=native"} <= set(args)
+    assert "--interface=eth7" in agent(objects)["containers"][0]["args"]
+
+
+def test_probe_may_get_and_patch_nodes_only() -> None:
+    objects = fast_path(probe={"enabled": True})
+    (role,) = objects.of("ClusterRole")
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]}]
+    (binding,) = objects.of("ClusterRoleBinding")
+    (subject,) = binding["subjects"]
+    assert subject == {"kind": "ServiceAccount", "name": "demo-go-backend-probe", "namespace": "somewhere"}
+    (policy,) = objects.of("ValidatingAdmissionPolicy")
+    (bound,) = objects.of("ValidatingAdmissionPolicyBinding")
+    assert bound["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+    assert "system:serviceaccount:somewhere:demo-go-backend-probe" in str(policy["spec"]["matchConditions"])
+    cluster_wide = [role, binding, policy, bound]
+    assert {item["metadata"]["name"] for item in cluster_wide} == {"somewhere-demo-go-backend-probe"}
+
+
+def test_probe_writes_features_where_nfd_runs() -> None:
+    objects = fast_path(probe={"enabled": True}, nfd={"enabled": True})
+    spec = agent(objects, "go-backend-probe")
+    assert "--nfd" in spec["containers"][0]["args"] and "--label" not in spec["containers"][0]["args"]
+    assert spec["automountServiceAccountToken"] is False
+    assert [volume["hostPath"]["path"] for volume in spec["volumes"]] == [FEATURES]
+    assert spec["containers"][0]["volumeMounts"] == [{"name": "features", "mountPath": FEATURES}]
+    assert not objects.of("ClusterRole", "ValidatingAdmissionPolicy", "NodeFeatureRule")
+
+
+@pytest.mark.parametrize("size, above", [("2Mi", "0"), ("64Mi", "31"), ("1Gi", "511")])
+def test_nfd_alone_sets_both_labels_by_a_rule(size: str, above: str) -> None:
+    objects = fast_path(nfd={"enabled": True}, hugepages={"size": size})
+    (rule,) = objects.of("NodeFeatureRule")
+    labels = [part["labels"] for part in rule["spec"]["rules"]]
+    assert {key: value for part in labels for key, value in part.items()} == LABELS
+    pages = rule["spec"]["rules"][1]["matchFeatures"][0]["matchExpressions"]["hugepages-2Mi"]
+    assert pages == {"op": "Gt", "value": [above]}
+
+
+@pytest.mark.parametrize("mode, kind", [("fast-path", "DaemonSet"), ("socket", "Deployment")])
+def test_pod_monitor_selects_the_agents_pods(mode: str, kind: str) -> None:
+    objects = fast_path(mode=mode, podMonitor={"enabled": True, "labels": {"release": "prometheus"}})
+    (monitor,) = objects.of("PodMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    workload = objects.find(kind, "go-backend")
+    assert monitor["spec"]["selector"]["matchLabels"] == workload["spec"]["selector"]["matchLabels"]
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+    assert endpoint["port"] in {port["name"] for port in pod(workload)["spec"]["containers"][0]["ports"]}
