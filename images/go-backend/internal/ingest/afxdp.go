@@ -1,0 +1,248 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"triptych.dev/go-backend/internal/slotpool"
+	"triptych.dev/go-backend/internal/xdp"
+	"triptych.dev/go-backend/internal/xsk"
+)
+
+const (
+	ringSize = 2048
+	// framesOfMTU is what an Ethernet frame has beyond the MTU: addresses, type and two VLAN tags.
+	framesOfMTU = 14 + 2*4
+)
+
+// afxdp receives from one queue of the interface.
+type afxdp struct {
+	*queue
+	streams   []*stream
+	ports     *portTable
+	sequences sequences
+	verifyUDP bool
+	arrivals  []arrival
+	refills   []slotpool.Slot
+	debt      int      // slots that the kernel lacks
+	given     []uint64 // by the program, at the last tick
+	quiet     bool     // since the last tick
+
+	closing sync.Mutex // guards socket against a reader of its statistics
+	socket  *xsk.Socket
+}
+
+// portTable finds a stream by its port.
+type portTable [1 << 16]*stream
+
+// sequences read the numbers that the program gives.
+type sequences interface {
+	Lookup(key, value any) error
+}
+
+// slotBytes is the smallest slot that holds every frame of an interface, or an error where none does.
+func slotBytes(mtu int) (int, error) {
+	for _, size := range []int{2048, 4096} {
+		if mtu+framesOfMTU <= size-xsk.Headroom {
+			return size, nil
+		}
+	}
+	return 0, fmt.Errorf("frames of MTU %d do not fit into a slot of 4096 bytes", mtu)
+}
+
+// openAFXDP binds a socket to a queue of the interface and lets the program redirect to it.
+func openAFXDP(number int, streams []*stream, from Source, options Options, at place) (*afxdp, error) {
+	size, err := slotBytes(from.MTU)
+	if err != nil {
+		return nil, err
+	}
+	made, err := newQueue("af_xdp-"+strconv.Itoa(number), ringSize+receiveBatch, size, options, at)
+	if err != nil {
+		return nil, err
+	}
+	made.number = number
+	opened := &afxdp{
+		queue: made, streams: streams, ports: newPortTable(streams), sequences: from.Maps.Sequences,
+		verifyUDP: options.VerifyUDPChecksum, arrivals: make([]arrival, 0, receiveBatch), given: make([]uint64, len(streams)),
+	}
+	if err := opened.bind(from); err != nil {
+		return nil, errors.Join(err, made.pool.Close())
+	}
+	return opened, nil
+}
+
+func newPortTable(streams []*stream) *portTable {
+	table := new(portTable)
+	for _, stream := range streams {
+		table[stream.port] = stream
+	}
+	return table
+}
+
+func (a *afxdp) bind(from Source) error {
+	for range ringSize {
+		slot, _ := a.list.Get()
+		a.refills = append(a.refills, slot)
+	}
+	socket, err := xsk.Open(xsk.Options{
+		InterfaceIndex: from.State.InterfaceIndex, Queue: uint32(a.number), Pool: a.pool,
+		FillSize: ringSize, RXSize: ringSize, Filled: a.refills,
+	})
+	if err != nil {
+		return err
+	}
+	a.socket, a.refills = socket, a.refills[:0]
+	for _, stream := range a.streams { // numbers given before are not ours
+		if stream.highest[a.number], err = a.numberOf(stream); err != nil {
+			return errors.Join(err, socket.Close())
+		}
+	}
+	if err := from.Maps.Sockets.Put(uint32(a.number), uint32(socket.Fd())); err != nil {
+		return errors.Join(fmt.Errorf("let the program redirect queue %d: %w", a.number, err), socket.Close())
+	}
+	return nil
+}
+
+// numberOf is the last number that the program gave to a datagram of a stream in this queue.
+func (a *afxdp) numberOf(stream *stream) (uint64, error) {
+	var number uint64
+	if err := a.sequences.Lookup(uint32(a.number)*xdp.IngestStreams+stream.number, &number); err != nil {
+		return 0, fmt.Errorf("read the numbers of port %d: %w", stream.port, err)
+	}
+	return number, nil
+}
+
+// run receives until the event is set or the interface is gone; then the error says why.
+func (a *afxdp) run(stop event) error {
+	polled := []unix.PollFd{{Fd: int32(stop.fd), Events: unix.POLLIN}, {Fd: int32(a.socket.Fd()), Events: unix.POLLIN}}
+	ticked := time.Now()
+	for polled[0].Revents == 0 {
+		for a.receive() > 0 {
+			a.quiet = false
+		}
+		if time.Since(ticked) >= tick {
+			ticked = time.Now()
+			a.settleNumbers()
+		}
+		if polled[1].Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
+			a.drain()
+			return fmt.Errorf("the AF_XDP socket of queue %d ended: the interface vanished", a.number)
+		}
+		if _, err := unix.Poll(polled, int(tick.Milliseconds())); err != nil && err != unix.EINTR {
+			return fmt.Errorf("poll queue %d: %w", a.number, err)
+		}
+	}
+	return nil
+}
+
+// receive takes one batch and gives the kernel as many slots in return.
+func (a *afxdp) receive() int {
+	count := a.socket.RX.Available(receiveBatch)
+	if count == 0 {
+		return 0
+	}
+	now := time.Now().UnixNano()
+	batch := a.arrivals[:0]
+	for offset := range count {
+		if found := a.read(a.socket.RX.Get(offset), now); found.stream != nil {
+			batch = append(batch, found)
+		}
+	}
+	a.socket.RX.Release(count)
+	a.handOff(batch)
+	a.debt += int(count)
+	a.refill()
+	return int(count)
+}
+
+// read parses a frame and describes it in its slot's record. A frame that is for no port goes back unseen: the program
+// does not redirect any, and if it did, the missing number would count it as lost.
+func (a *afxdp) read(descriptor xsk.Descriptor, now int64) arrival {
+	slot := xsk.SlotOf(a.pool, descriptor.Addr)
+	start := int(descriptor.Addr) & (a.pool.SlotBytes() - 1)
+	frame := a.pool.Bytes(slot)[start : start+int(descriptor.Len)]
+	parsed, problem := parseFrame(frame, a.verifyUDP)
+	stream := a.ports[parsed.port]
+	if stream == nil || len(frame) < 8 {
+		a.list.Put(slot)
+		return arrival{}
+	}
+	a.records[slot] = record{
+		stream: stream, source: parsed.source, received: now, offset: uint32(start + parsed.offset), length: uint32(parsed.length),
+	}
+	return arrival{stream: stream, slot: slot, number: binary.NativeEndian.Uint64(frame), cause: problem}
+}
+
+// refill pays the kernel's slots back. There always are enough: subscriptions can't take more than their share.
+func (a *afxdp) refill() {
+	for len(a.refills) < a.debt {
+		slot, ok := a.list.Get()
+		if !ok {
+			break
+		}
+		a.refills = append(a.refills, slot)
+	}
+	given := a.socket.FillSlots(a.pool, a.refills)
+	a.debt -= given
+	a.refills = a.refills[:copy(a.refills, a.refills[given:])]
+}
+
+// settleNumbers counts datagrams lost at the end of a burst, which no later number shows. The program gives a number
+// before the kernel publishes the frame: so only numbers that are a whole quiet tick old count.
+func (a *afxdp) settleNumbers() {
+	for i, stream := range a.streams {
+		if a.quiet {
+			stream.missed(a.queue, a.given[i])
+		}
+		number, err := a.numberOf(stream)
+		if err != nil {
+			slog.Error("ingest", "queue", a.name, "error", err)
+			continue
+		}
+		a.given[i] = number
+	}
+	a.quiet = true
+	a.readStatistics()
+}
+
+func (a *afxdp) readStatistics() {
+	a.closing.Lock()
+	defer a.closing.Unlock()
+	if a.socket == nil {
+		return
+	}
+	statistics, err := a.socket.Statistics()
+	if err != nil {
+		slog.Error("ingest", "queue", a.name, "error", err)
+		return
+	}
+	a.kernel.ringFull.Store(statistics.Rx_ring_full)
+	a.kernel.fillEmpty.Store(statistics.Rx_fill_ring_empty_descs)
+}
+
+// drain takes what the ring still holds and counts the rest as lost, so that the account ends exact. Only for a queue
+// that the program redirects nothing to any more.
+func (a *afxdp) drain() {
+	for a.receive() > 0 {
+	}
+	for range 2 {
+		a.quiet = true
+		a.settleNumbers()
+	}
+}
+
+func (a *afxdp) close() error {
+	a.drain()
+	a.closing.Lock()
+	defer a.closing.Unlock()
+	err := a.socket.Close()
+	a.socket = nil
+	return err
+}

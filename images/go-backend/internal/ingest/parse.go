@@ -1,0 +1,151 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+const (
+	typeOffset     = 12 // of the EtherType; the addresses before it are overwritten by bpf/ingest.h
+	typeIPv4       = 0x0800
+	typeIPv6       = 0x86dd
+	typeVLAN       = 0x8100
+	typeQinQ       = 0x88a8
+	maxVLANTags    = 2
+	protocolUDP    = 17
+	ipv4Header     = 20
+	ipv6Header     = 40
+	udpHeader      = 8
+	fragmentMask   = 0x3fff
+	protocolOffset = 9
+)
+
+// datagram is what a frame holds.
+type datagram struct {
+	source        netip.AddrPort
+	port          uint16 // destination
+	offset        int    // of the payload in the frame
+	length        int    // of the payload
+	pseudo        uint32 // sum of the pseudo header without the length
+	checksum      uint16
+	transportFrom int
+}
+
+// parseFrame finds the UDP datagram in an Ethernet frame with at most two VLAN tags: IPv4 without fragmentation, or
+// IPv6 without extension headers. Headers are believed only where they fit in the frame and into each other. The
+// checksum of the IPv4 header is always verified: it is complete in every frame. That of UDP is verified on demand
+// only: a datagram from this machine, or one whose NIC verified it, need not carry a valid one.
+func parseFrame(frame []byte, verifyUDP bool) (datagram, cause) {
+	etherType, rest := tagged(frame)
+	var found datagram
+	var transport []byte
+	var problem cause
+	switch etherType {
+	case typeIPv4:
+		transport, problem = found.parseIPv4(rest)
+	case typeIPv6:
+		transport, problem = found.parseIPv6(rest)
+	default:
+		return datagram{}, malformed
+	}
+	if transport == nil {
+		return datagram{}, malformed
+	}
+	found.transportFrom = len(frame) - len(rest) + found.transportFrom
+	if transportProblem := found.parseUDP(transport); problem == noCause {
+		problem = transportProblem
+	}
+	if problem == noCause && verifyUDP && !found.checksumFits(transport) {
+		problem = badChecksum
+	}
+	return found, problem
+}
+
+// tagged walks the VLAN tags and returns what they wrap, with its type.
+func tagged(frame []byte) (etherType uint16, rest []byte) {
+	for offset := typeOffset; offset <= typeOffset+4*maxVLANTags && len(frame) >= offset+2; offset += 4 {
+		etherType = binary.BigEndian.Uint16(frame[offset:])
+		if etherType != typeVLAN && etherType != typeQinQ {
+			return etherType, frame[offset+2:]
+		}
+	}
+	return 0, nil
+}
+
+// parseIPv4 returns the transport's bytes; nil where the header does not lead to any.
+func (d *datagram) parseIPv4(packet []byte) ([]byte, cause) {
+	if len(packet) < ipv4Header || packet[0]>>4 != 4 {
+		return nil, malformed
+	}
+	header, total := int(packet[0]&15)*4, int(binary.BigEndian.Uint16(packet[2:]))
+	fragment := binary.BigEndian.Uint16(packet[6:]) & fragmentMask
+	if header < ipv4Header || len(packet) < header || packet[protocolOffset] != protocolUDP || fragment != 0 {
+		return nil, malformed
+	}
+	d.source = netip.AddrPortFrom(netip.AddrFrom4([4]byte(packet[12:16])), 0)
+	d.pseudo = sum(packet[12:20], protocolUDP)
+	d.transportFrom = header
+	if total < header || total > len(packet) {
+		return packet[header:], malformed
+	}
+	if fold(sum(packet[:header], 0)) != 0xffff {
+		return packet[header:total], badChecksum
+	}
+	return packet[header:total], noCause
+}
+
+func (d *datagram) parseIPv6(packet []byte) ([]byte, cause) {
+	if len(packet) < ipv6Header || packet[0]>>4 != 6 || packet[6] != protocolUDP {
+		return nil, malformed
+	}
+	d.source = netip.AddrPortFrom(netip.AddrFrom16([16]byte(packet[8:24])), 0)
+	d.pseudo = sum(packet[8:40], protocolUDP)
+	d.transportFrom = ipv6Header
+	total := ipv6Header + int(binary.BigEndian.Uint16(packet[4:]))
+	if total > len(packet) {
+		return packet[ipv6Header:], malformed
+	}
+	return packet[ipv6Header:total], noCause
+}
+
+func (d *datagram) parseUDP(transport []byte) cause {
+	if len(transport) < udpHeader {
+		return malformed
+	}
+	length := int(binary.BigEndian.Uint16(transport[4:]))
+	d.source = netip.AddrPortFrom(d.source.Addr(), binary.BigEndian.Uint16(transport))
+	d.port = binary.BigEndian.Uint16(transport[2:])
+	d.checksum = binary.BigEndian.Uint16(transport[6:])
+	if length < udpHeader || length > len(transport) {
+		return malformed
+	}
+	d.offset, d.length = d.transportFrom+udpHeader, length-udpHeader
+	return noCause
+}
+
+// checksumFits is true, too, for a datagram over IPv4 that has no checksum; over IPv6 it must have one.
+func (d *datagram) checksumFits(transport []byte) bool {
+	if d.checksum == 0 {
+		return d.source.Addr().Is4()
+	}
+	length := d.length + udpHeader
+	return fold(sum(transport[:length], d.pseudo+uint32(length))) == 0xffff
+}
+
+// sum adds 16-bit words; 64 KiB do not overflow it.
+func sum(data []byte, start uint32) uint32 {
+	for ; len(data) >= 2; data = data[2:] {
+		start += uint32(data[0])<<8 | uint32(data[1])
+	}
+	if len(data) == 1 {
+		start += uint32(data[0]) << 8
+	}
+	return start
+}
+
+func fold(sum uint32) uint16 {
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return uint16(sum)
+}
