@@ -37,7 +37,7 @@ func newRoot() *cobra.Command {
 			return fromEnvironment(command.Flags(), os.LookupEnv)
 		},
 	}
-	root.AddCommand(newServe(), newProbe(), newHealth(), newVersion())
+	root.AddCommand(newServe(), newIngest(), newProbe(), newHealth(), newVersion())
 	return root
 }
 

@@ -7,13 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"triptych.dev/go-backend/internal/ingest"
 	"triptych.dev/go-backend/internal/server"
 	"triptych.dev/go-backend/internal/xdp"
 )
 
 func newServe() *cobra.Command {
 	config := server.Config{Version: version}
-	var mode string
+	var mode, ingestMode string
 	var level slog.Level
 	command := &cobra.Command{
 		Use:   "serve",
@@ -21,6 +22,9 @@ func newServe() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) (err error) {
 			if config.XDP.Mode, err = xdp.ParseMode(mode); err != nil {
+				return err
+			}
+			if config.Ingest.Mode, err = ingest.ParseMode(ingestMode); err != nil {
 				return err
 			}
 			if config.NodeName, err = nodeName(config.NodeName); err != nil {
@@ -38,6 +42,15 @@ func newServe() *cobra.Command {
 	flags.StringVar(&config.HTTPAddress, "http-address", ":8080", "address of /healthz, /readyz and /metrics")
 	flags.StringVar(&config.NodeName, "node-name", "", "name of this node (default: the host name)")
 	flags.TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	flags.Var((*ports)(&config.Ingest.Ports), "ingest-ports", "UDP ports to stream to subscribers, for example 514,2055; empty: none")
+	flags.StringVar(&ingestMode, "ingest-mode", string(ingest.ModeAuto), "auto: AF_XDP where the XDP program is attached, else sockets; socket")
+	flags.IntVar(&config.Ingest.Queues, "ingest-queues", ingest.DefaultQueues, "most receive queues to open")
+	flags.IntVar(&config.Ingest.Subscriptions, "ingest-subscriptions", ingest.DefaultSubscriptions, "most clients at once")
+	flags.IntVar(&config.Ingest.SubscriptionDatagrams, "ingest-subscription-datagrams", ingest.DefaultSubscriptionDatagrams,
+		"datagrams that may wait for one client; memory for them is set aside in every receive queue")
+	flags.IntVar(&config.Ingest.DatagramBytes, "ingest-datagram-bytes", ingest.DefaultDatagramBytes, "longest datagram that sockets take, a power of two")
+	flags.BoolVar(&config.Ingest.VerifyUDPChecksum, "ingest-verify-udp-checksum", false,
+		"drop datagrams from AF_XDP with a wrong UDP checksum; not where the sender is a virtual machine or container on this machine")
 	return command
 }
 

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/reflection"
 	grpcstatus "google.golang.org/grpc/status"
 
+	ingestv1 "triptych.dev/go-backend/gen/ingest/v1"
 	statusv1 "triptych.dev/go-backend/gen/status/v1"
 )
 
@@ -29,7 +30,9 @@ const (
 )
 
 // newGRPC builds the gRPC server with all services, health and reflection.
-func newGRPC(service statusv1.StatusServiceServer, registry *prometheus.Registry) (*grpc.Server, *health.Server) {
+func newGRPC(
+	service statusv1.StatusServiceServer, streams ingestv1.IngestServiceServer, registry *prometheus.Registry,
+) (*grpc.Server, *health.Server) {
 	metrics := grpcprom.NewServerMetrics()
 	registry.MustRegister(metrics)
 	recoverer := recovery.WithRecoveryHandlerContext(recoverPanic)
@@ -44,6 +47,7 @@ func newGRPC(service statusv1.StatusServiceServer, registry *prometheus.Registry
 		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), recovery.StreamServerInterceptor(recoverer)),
 	)
 	statusv1.RegisterStatusServiceServer(server, service)
+	ingestv1.RegisterIngestServiceServer(server, streams)
 	healthServer := health.NewServer()
 	healthv1.RegisterHealthServer(server, healthServer)
 	reflection.Register(server)

@@ -18,6 +18,7 @@ import (
 
 	"triptych.dev/go-backend/internal/host"
 	"triptych.dev/go-backend/internal/httpserver"
+	"triptych.dev/go-backend/internal/ingest"
 	"triptych.dev/go-backend/internal/status"
 	"triptych.dev/go-backend/internal/xdp"
 )
@@ -31,6 +32,7 @@ type Config struct {
 	GRPCAddress string
 	HTTPAddress string
 	XDP         xdp.Options
+	Ingest      ingest.Options
 }
 
 // Run serves until the context ends, then finishes running calls and detaches the program.
@@ -62,8 +64,14 @@ func Run(ctx context.Context, config Config) (err error) {
 		Version: config.Version, NodeName: config.NodeName, KernelRelease: kernel, StartedAt: started,
 	}
 	machine := host.New()
+	received, err := startIngest(config.Ingest, attachment, machine)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, received.Close()) }()
 	registry := httpserver.NewRegistry(config.Version, attachment, machine)
-	grpcServer, healthServer := newGRPC(status.New(identity, attachment, machine), registry)
+	registry.MustRegister(received)
+	grpcServer, healthServer := newGRPC(status.New(identity, attachment, machine), ingest.NewService(received), registry)
 	var serving atomic.Bool
 	serving.Store(true)
 	httpServer := httpserver.New(registry, attachment, serving.Load)
@@ -77,6 +85,7 @@ func Run(ctx context.Context, config Config) (err error) {
 		<-ctx.Done()
 		slog.Info("stopping")
 		serving.Store(false)
+		received.Stop() // or its streams would hold up the graceful stop
 		return stop(grpcServer, healthServer, httpServer)
 	})
 	return group.Wait()
@@ -92,6 +101,15 @@ func listen(ctx context.Context, address, flag string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s %s: %w", flag, address, err)
 	}
 	return listener, nil
+}
+
+// startIngest opens the ingest ports, with AF_XDP where the program is attached.
+func startIngest(options ingest.Options, attachment *xdp.Attachment, machine *host.Host) (*ingest.Ingest, error) {
+	source, err := ingest.SourceOf(attachment)
+	if err != nil {
+		return nil, err
+	}
+	return ingest.Start(options, source, machine)
 }
 
 func logAttachment(attachment *xdp.Attachment) {
