@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	ingestv1 "triptych.dev/go-backend/gen/ingest/v1"
+	"triptych.dev/go-backend/internal/host"
 )
 
 var allModes = []Mode{ModeNative, ModeGeneric, ModeSocket}
@@ -284,6 +286,24 @@ func TestWithoutCapabilities(t *testing.T) {
 				t.Errorf("datagram %v", got)
 			}
 		})
+	}
+}
+
+func TestPortErrorsNameTheFix(t *testing.T) {
+	enterNamespace(t)
+	busy, err := net.ListenPacket("udp", ":514")
+	must(t, err)
+	defer busy.Close()
+	start := func(port uint16) error {
+		_, err := Start(Options{Ports: []uint16{port}}, Source{}, host.New())
+		return err
+	}
+	if err := start(514); err == nil || !strings.Contains(err.Error(), "UDP port 514 is in use by another process") {
+		t.Errorf("error %v", err)
+	}
+	keepCapabilities(t, nil)
+	if err := start(515); err == nil || !strings.Contains(err.Error(), "needs the capability NET_BIND_SERVICE") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -81,12 +81,20 @@ func bindPort(port uint16) (int, error) {
 		return 0, fmt.Errorf("ingest port %d: %w", port, err)
 	}
 	if err := setUpPort(fd, address); err != nil {
-		if errors.Is(err, unix.EADDRINUSE) {
-			err = fmt.Errorf("UDP port %d is in use by another process: free it or take it out of --ingest-ports", port)
-		}
+		err = explainBind(err, port)
 		return 0, errors.Join(err, unix.Close(fd))
 	}
 	return fd, nil
+}
+
+func explainBind(err error, port uint16) error {
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("UDP port %d is in use by another process: free it or take it out of --ingest-ports", port)
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("UDP port %d: a port below 1024 needs the capability NET_BIND_SERVICE: %w", port, err)
+	}
+	return fmt.Errorf("UDP port %d: %w", port, err)
 }
 
 func setUpPort(fd int, address unix.Sockaddr) error {
