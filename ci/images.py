@@ -165,6 +165,7 @@ def _build_options(image: Image, base: str) -> Iterator[str]:
     arguments = image.arguments | {"BASE_IMAGE": base}
     if engine().name == "podman":  # docker sets these itself; podman keeps no layers unless asked
         yield "--layers"
+        yield "--format=docker"  # the only one that holds a HEALTHCHECK
         arguments |= {"BUILDPLATFORM": f"linux/{architecture()}"}
         arguments |= {"TARGETPLATFORM": f"linux/{image.arch}", "TARGETARCH": image.arch}
     for name, value in arguments.items():

@@ -8,9 +8,9 @@ every cache empty (tools, Go, images), in temporary folders that are removed aft
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -25,10 +25,9 @@ import cluster
 import images
 import release
 import up
-from common import BUILD, ROOT, CiError, log, main_guard, run, tool
+from common import ROOT, log, main_guard, run, tool
 
 PAGE = ROOT / "docs" / "performance.md"
-FIGURES = BUILD / "figures.json"
 RENDERS = 7
 
 
@@ -95,29 +94,36 @@ def cold() -> dict[str, float]:
         return {"`make up`, every cache empty (s)": seconds(lambda: make_up(environment))}
 
 
-def page(figures: dict[str, float]) -> str:
-    """The document, from figures by their description."""
-    cores = os.cpu_count()
-    rows = "\n".join(f"| {what} | {value:.{2 if value < 10 else 0}f} |" for what, value in figures.items())
+def known() -> dict[str, tuple[str, str]]:
+    """Rows that the page holds already: figure and day by description."""
+    rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \|$", PAGE.read_text(), re.MULTILINE) if PAGE.exists() else []
+    return {what: (figure, day) for what, figure, day in rows if what != "what"}
+
+
+def page(rows: dict[str, tuple[str, str]]) -> str:
+    """The document, from figure and day by description."""
+    table = "\n".join(f"| {what} | {figure} | {day} |" for what, (figure, day) in rows.items())
+    others = "\n".join(f"- [{title(path)}]({path.name})" for path in sorted(PAGE.parent.glob("performance-*.md")))
     return (
         "# Performance\n\n"
-        f"Measured on {date.today()} with {cores} cores, Linux {platform.release()}, by `make measure`"
-        " (the cold figure by `python3 ci/measure.py --cold`). Shared machines are noisy: compare within one run.\n\n"
-        f"| what | figure |\n|---|---:|\n{rows}\n"
+        f"Measured with {os.cpu_count()} cores on Linux {platform.release()} by `make measure`; `python3 ci/measure.py"
+        " --cold` takes the cold figure. Shared machines are noisy: compare within one day.\n\n"
+        f"| what | figure | measured |\n|---|---:|---|\n{table}\n" + (f"\n{others}\n" if others else "")
     )
+
+
+def title(path: Path) -> str:
+    return path.read_text().splitlines()[0].removeprefix("# ")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cold", action="store_true", help="run only `make up` with every cache empty (half an hour)")
     options = parser.parse_args()
-    if not PAGE.parent.is_dir():
-        raise CiError("run this in a checkout with docs/")
-    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    figures |= cold() if options.cold else warm()
-    BUILD.mkdir(exist_ok=True)
-    FIGURES.write_text(json.dumps(figures))
-    PAGE.write_text(page(figures))
+    figures = cold() if options.cold else warm()
+    day = date.today().isoformat()
+    rows = known() | {what: (f"{value:.{2 if value < 10 else 0}f}", day) for what, value in figures.items()}
+    PAGE.write_text(page(rows))
     log(f"wrote {PAGE.relative_to(ROOT)}")
 
 

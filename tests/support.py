@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -39,6 +39,25 @@ def eventually(check: Callable[[], T], seconds: float, message: str) -> T:
     raise AssertionError(f"{message} within {seconds:.0f} s; last: {last!r}")
 
 
+class Login(httpx.Auth):
+    """A Bearer token, renewed by a new login before it expires: test runs outlive it."""
+
+    requires_response_body = True
+
+    def __init__(self, url: str, email: str, password: str) -> None:
+        self._login = httpx.Request("POST", f"{url}/api/v1/auth/login", json={"email": email, "password": password})
+        self._renew_at = 0.0
+        self.answer: dict = {}
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if time.monotonic() > self._renew_at:
+            answer = yield self._login
+            self.answer = answer.raise_for_status().json()
+            self._renew_at = time.monotonic() + self.answer["expires_in"] / 2
+        request.headers["Authorization"] = f"Bearer {self.answer['access_token']}"
+        yield request
+
+
 @dataclass
 class Api:
     """A signed-in client of the REST API.
@@ -53,11 +72,10 @@ class Api:
 
     @classmethod
     def log_in(cls, url: str, email: str, password: str) -> Api:
-        http = httpx.Client(base_url=f"{url}/api/v1", timeout=15)
-        answer = http.post("/auth/login", json={"email": email, "password": password})
-        answer.raise_for_status()
-        http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        return cls(http, answer.json()["user"])
+        auth = Login(url, email, password)
+        http = httpx.Client(base_url=f"{url}/api/v1", timeout=15, auth=auth)
+        http.get("/auth/me").raise_for_status()
+        return cls(http, auth.answer["user"])
 
     def status(self) -> dict:
         return self.http.get("/status").raise_for_status().json()
@@ -73,13 +91,14 @@ class Api:
     def delete_user(self, user: dict) -> None:
         self.http.delete(f"/users/{user['id']}").raise_for_status()
 
-    def emails(self) -> set[str]:
-        """E-mail addresses of all users, over all pages."""
-        found: set[str] = set()
+    def users(self, search: str = "") -> list[dict]:
+        """All users that a search finds, over all pages."""
+        found: list[dict] = []
         page, pages = 1, 1
         while page <= pages:
-            body = self.http.get("/users", params={"page": page, "per_page": 100}).raise_for_status().json()
-            found |= {user["email"] for user in body["users"]}
+            params = {"page": page, "per_page": 100, "search": search}
+            body = self.http.get("/users", params=params).raise_for_status().json()
+            found += body["users"]
             page, pages = page + 1, body["pagination"]["pages"]
         return found
 
