@@ -61,6 +61,7 @@ need_linux_packages() {
   has mmdebstrap || useful+=(mmdebstrap)
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || useful+=(debian-archive-keyring)
   has arch-test || useful+=(arch-test)
+  has qemu-system-x86_64 || useful+=(qemu-system-x86) # ci/numa_guest.py
   has qemu-aarch64-static || has qemu-aarch64 || useful+=(qemu-user-static)
 }
 

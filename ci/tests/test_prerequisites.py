@@ -23,6 +23,7 @@ PRESENT = {
     "mmdebstrap": "",
     "arch-test": "",
     "qemu-aarch64": "",
+    "qemu-system-x86_64": "",
     "python3": "",
     "npm": "",
     "go": "echo go1.26.1",

@@ -13,19 +13,31 @@ import (
 // InterfaceNode is the NUMA node that a network interface's device hangs on; false where the machine has several
 // nodes and does not say, as for a virtual interface.
 func (h *Host) InterfaceNode(name string) (uint32, bool, error) {
-	file := path.Join("sys/class/net", name, "device/numa_node")
-	text, err := h.text(file)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, false, fmt.Errorf("read /%s: %w", file, err)
-	}
-	if err != nil || text == "-1" {
+	const directory = "sys/class/net"
+	link, err := fs.ReadLink(h.root, path.Join(directory, name))
+	if err != nil {
 		return h.onlyNode()
 	}
-	node, err := strconv.ParseUint(text, 10, 32)
-	if err != nil {
-		return 0, false, fmt.Errorf("read /%s: %w", file, err)
+	// The device itself need not say: that of a virtio interface is a child of the PCI device which does.
+	for device := path.Dir(path.Join(directory, link)); strings.HasPrefix(device, "sys/devices/"); device = path.Dir(device) {
+		file := path.Join(device, "numa_node")
+		text, err := h.text(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, false, fmt.Errorf("read /%s: %w", file, err)
+		}
+		if text == "-1" {
+			break
+		}
+		node, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return 0, false, fmt.Errorf("read /%s: %w", file, err)
+		}
+		return uint32(node), true, nil
 	}
-	return uint32(node), true, nil
+	return h.onlyNode()
 }
 
 func (h *Host) onlyNode() (uint32, bool, error) {

@@ -1,10 +1,24 @@
 package host
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
+
+// addInterface puts eth0 on a PCI device, below a virtio device where `virtio` is true.
+func addInterface(tree fstest.MapFS, node string, virtio bool) {
+	const device = "devices/pci0000:00/0000:00:03.0"
+	child := device
+	if virtio {
+		child += "/virtio0"
+	}
+	tree["sys/class/net/eth0"] = &fstest.MapFile{Mode: fs.ModeSymlink, Data: []byte("../../" + child + "/net/eth0")}
+	tree["sys/"+child+"/net/eth0/mtu"] = file("1500\n")
+	tree["sys/"+device+"/numa_node"] = file(node)
+}
 
 func TestInterfaceNode(t *testing.T) {
 	one, two, four := []string{"0-1"}, []string{"0-3", "4-7"}, []string{"0-7", "8-15", "16-23", ""}
@@ -12,21 +26,23 @@ func TestInterfaceNode(t *testing.T) {
 		name   string
 		nodes  []string
 		device string // content of numa_node; empty: an interface without a device
+		virtio bool
 		node   uint32
 		known  bool
 	}{
-		{"two nodes, on the second", two, "1\n", 1, true},
-		{"four nodes, on the third", four, "2\n", 2, true},
-		{"two nodes, firmware does not say", two, "-1\n", 0, false},
-		{"two nodes, virtual interface", two, "", 0, false},
-		{"one node, firmware does not say", one, "-1\n", 0, true},
-		{"one node, virtual interface", one, "", 0, true},
+		{"two nodes, on the second", two, "1\n", false, 1, true},
+		{"two nodes, virtio on the second", two, "1\n", true, 1, true},
+		{"four nodes, on the third", four, "2\n", false, 2, true},
+		{"two nodes, firmware does not say", two, "-1\n", false, 0, false},
+		{"two nodes, virtual interface", two, "", false, 0, false},
+		{"one node, firmware does not say", one, "-1\n", true, 0, true},
+		{"one node, virtual interface", one, "", false, 0, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			tree := numaTree(test.nodes...)
 			if test.device != "" {
-				tree["sys/class/net/eth0/device/numa_node"] = file(test.device)
+				addInterface(tree, test.device, test.virtio)
 			}
 			node, known, err := (&Host{root: tree}).InterfaceNode("eth0")
 			if node != test.node || known != test.known || err != nil {
@@ -38,8 +54,8 @@ func TestInterfaceNode(t *testing.T) {
 
 func TestInterfaceNodeIsNoNumber(t *testing.T) {
 	tree := numaTree("0")
-	tree["sys/class/net/eth0/device/numa_node"] = file("left\n")
-	if _, _, err := (&Host{root: tree}).InterfaceNode("eth0"); err == nil || !strings.Contains(err.Error(), "eth0/device/numa_node") {
+	addInterface(tree, "left\n", false)
+	if _, _, err := (&Host{root: tree}).InterfaceNode("eth0"); err == nil || !strings.Contains(err.Error(), "0000:00:03.0/numa_node") {
 		t.Errorf("error %v", err)
 	}
 }
