@@ -57,12 +57,19 @@ class Kernel:
 
 def kernel() -> Kernel:
     """The kernel that the package sources offer today, downloaded once."""
-    for metapackage in METAPACKAGES:
-        depends = subprocess.run(["apt-cache", "depends", metapackage], capture_output=True, text=True, check=False)
-        names = [line.split()[-1] for line in depends.stdout.splitlines() if "Depends: linux-image-" in line]
-        if names:
-            return Kernel(cached_file(CACHE / "kernels" / names[0], lambda folder: unpack(names[0], folder)))
-    raise CiError(f"no package source offers {' or '.join(METAPACKAGES)}; run apt-get update, or add an amd64 source")
+    package = next(filter(None, map(newest, METAPACKAGES)), None)
+    if not package:
+        raise CiError(
+            f"no package source offers {' or '.join(METAPACKAGES)}; run apt-get update, or add an amd64 source"
+        )
+    return Kernel(cached_file(CACHE / "kernels" / package, lambda folder: unpack(package, folder)))
+
+
+def newest(metapackage: str) -> str | None:
+    """The kernel package that a metapackage depends on."""
+    depends = subprocess.run(["apt-cache", "depends", metapackage], capture_output=True, text=True, check=False)
+    names = [line.split()[-1] for line in depends.stdout.splitlines() if "Depends: linux-image-" in line]
+    return names[0] if names else None
 
 
 def unpack(package: str, folder: Path) -> None:
