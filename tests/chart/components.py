@@ -66,6 +66,13 @@ COMPONENTS = [
         talks_to=("postgresql", "redis"),
     ),
     Component("flask-backend-migrate", "Job", "flask-backend", probed=False, talks_to=("postgresql",), hashed=True),
+    Component(
+        "flask-backend-worker",
+        "Deployment",
+        "flask-backend",
+        {"http": 5000},
+        talks_to=("postgresql", "redis"),
+    ),
     Component("bootstrap-secrets", "Job", "flask-backend", token=True, probed=False, hashed=True),
     Component("smoke-test", "Pod", "flask-backend", probed=False, talks_to=("flask-backend",)),
     Component(

@@ -36,7 +36,7 @@ def allows(rules: list[dict], side: str, labels: dict, port: object) -> bool:
     """Whether any rule lets traffic through between these pods at this port."""
     for rule in rules:
         peers = rule.get(side)
-        matched = peers is None or any(selects(p["podSelector"], labels) for p in peers if "namespaceSelector" not in p)
+        matched = peers is None or any(selects(p["podSelector"], labels) for p in peers if set(p) == {"podSelector"})
         if matched and (port in [entry["port"] for entry in rule.get("ports", [])]):
             return True
     return False

@@ -36,6 +36,7 @@
 {{/* Environment of the server alone. */}}
 {{- define "flask-backend.serverEnv" -}}
 - {name: PORT, value: "5000"}
+- {name: BACKGROUND, value: {{ include "flask-backend.workerEnabled" . | empty | ternary "embedded" "external" }}}
 - {name: JWT_SIGNING_KEY_FILE, value: /run/secrets/triptych/signing.pem}
 {{- if .Values.global.redis.enabled }}
 - {name: REDIS_HOST, value: {{ include "common.name" (list . "redis") }}}
@@ -48,6 +49,13 @@
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* Not empty when background work has a Deployment of its own: it needs the shared queue and a shared database. */}}
+{{- define "flask-backend.workerEnabled" -}}
+{{- if and .Values.worker.enabled .Values.global.redis.enabled (ne .Values.global.database.engine "sqlite") -}}
+true
+{{- end -}}
 {{- end -}}
 
 {{/* Sources of the secrets volume: the database's password and certificate authority. */}}

@@ -8,6 +8,7 @@ from werkzeug.test import TestResponse
 from backend.audit import service as audit
 from backend.auth.throttle import MemoryCounters
 from backend.config import Settings
+from backend.database.background_tables import background_tables
 from backend.users.service import insert_user
 
 PASSWORD = "password of a user"
@@ -24,7 +25,7 @@ def reset(app: Flask) -> None:
 
     def empty(db) -> None:
         audit.allow_deletes(db)
-        for table in (db.audit_events, db.refresh_tokens, db.sessions, db.users):
+        for table in (*background_tables(db), db.audit_events, db.refresh_tokens, db.sessions, db.users):
             db.executesql(f"DELETE FROM {table._rname}")
 
     services.database.write(empty)

@@ -20,6 +20,9 @@ from backend.config import Settings, load_settings
 from backend.context import Services
 from backend.database.session import Database
 from backend.health import views as health_views
+from backend.jobs import views as jobs_views
+from backend.jobs.queue import JobQueue
+from backend.lifecycle import when_ending
 from backend.logs import configure_logging
 from backend.metrics import Metrics, init_metrics
 from backend.problems import ProblemApi, init_problems
@@ -30,6 +33,14 @@ from backend.users import views as users_views
 
 MAX_BODY_BYTES = 1024 * 1024
 REDIS_TIMEOUT_SECONDS = 0.3
+_BLUEPRINTS = (
+    auth_views.blueprint,
+    users_views.blueprint,
+    audit_views.blueprint,
+    access_views.blueprint,
+    status_views.blueprint,
+    jobs_views.blueprint,
+)
 
 
 def create_app(settings: Settings) -> Flask:
@@ -51,8 +62,8 @@ def create_app(settings: Settings) -> Flask:
     init_problems(app)
     api = ProblemApi(app)
     init_gate(app)
-    for views in (auth_views, users_views, audit_views, access_views, status_views):
-        api.register_blueprint(views.blueprint)
+    for blueprint in _BLUEPRINTS:
+        api.register_blueprint(blueprint)
     app.register_blueprint(auth_views.keys_blueprint)
     app.register_blueprint(health_views.blueprint)
     if settings.trusted_proxy_hops:
@@ -68,7 +79,19 @@ def create_served_app() -> Flask:
     if settings.jwt_signing_key_file is None:
         log = structlog.get_logger(__name__)
         log.warning("no JWT_SIGNING_KEY_FILE: signing with a key that dies with this process (alpha only)")
+    _start_background(app.extensions["backend"])
     return app
+
+
+def _start_background(services: Services) -> None:
+    from backend.jobs.background import Background
+    from backend.jobs.loops import platform_loops
+
+    background = None
+    if services.settings.background == "embedded":
+        background = Background(services, services.settings.worker_threads, platform_loops(services))
+        background.start()
+    when_ending(background.stop if background else lambda: None)
 
 
 def build_services(settings: Settings) -> Services:
@@ -84,6 +107,7 @@ def build_services(settings: Settings) -> Services:
         tokens=TokenIssuer(load_signing_key(settings)),
         throttle=LoginThrottle(redis),
         fast_path=FastPath(settings.go_backend_target),
+        queue=JobQueue(settings),
     )
 
 

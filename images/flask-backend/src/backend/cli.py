@@ -51,6 +51,15 @@ def serve(address: str, migrate_first: bool, reload: bool) -> None:
 
 
 @cli.command()
+@click.option("--address", default="0.0.0.0", show_default=True, help="Address of health and metrics, at PORT.")
+def worker(address: str) -> None:
+    """Run background jobs, schedules and the platform's loops (with BACKGROUND=external for the servers)."""
+    from backend.jobs.worker import run_worker
+
+    run_worker(_settings(), address)
+
+
+@cli.command()
 @click.option("--timeout", default=300, show_default=True, help="Seconds to wait for the database.")
 def migrate(timeout: int) -> None:
     """Wait for the database, update its schema, create the first admin."""

@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     port: int = Field(5000, ge=1, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     threads: int = Field(24, ge=1, le=256)
+    background: Literal["embedded", "external"] = "embedded"
+    worker_threads: int = Field(2, ge=1, le=32)
     trusted_proxy_hops: int = Field(1, ge=0, le=8)
 
     db_type: Literal["postgresql", "mysql", "sqlite"] | None = None

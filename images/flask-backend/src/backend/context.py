@@ -12,6 +12,7 @@ from backend.auth.throttle import LoginThrottle
 from backend.auth.tokens import TokenIssuer
 from backend.config import Settings
 from backend.database.session import Database
+from backend.jobs.queue import JobQueue
 from backend.metrics import Metrics
 from backend.status.fast_path import FastPath
 
@@ -28,6 +29,7 @@ class Services:
     tokens: TokenIssuer
     throttle: LoginThrottle
     fast_path: FastPath
+    queue: JobQueue
 
 
 def services() -> Services:

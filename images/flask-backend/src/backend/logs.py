@@ -47,6 +47,7 @@ def dict_config(level: str) -> dict:
             "_granian": {"level": level.upper(), "handlers": [], "propagate": True},
             "granian.access": {"handlers": [], "propagate": True},
             "pydal": {"level": "WARNING"},
+            "huey": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
         },
     }

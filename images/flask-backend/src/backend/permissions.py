@@ -9,6 +9,7 @@ ROLES = (ADMIN, MAINTAINER, VIEWER)
 
 PUBLIC = frozenset({"*"})
 ANYBODY_SIGNED_IN = frozenset(ROLES)
+WRITERS = frozenset({ADMIN, MAINTAINER})
 ADMINS = frozenset({ADMIN})
 
 PERMISSIONS: dict[str, frozenset[str]] = {
@@ -30,4 +31,10 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "audit.export_events": ADMINS,
     "permissions.get_permissions": ANYBODY_SIGNED_IN,
     "status.get_status": ANYBODY_SIGNED_IN,
+    # Who may start, cancel and read the output of a job depends on its kind, too: jobs/registry.py.
+    "jobs.list_jobs": ANYBODY_SIGNED_IN,
+    "jobs.get_job": ANYBODY_SIGNED_IN,
+    "jobs.start_job": WRITERS,
+    "jobs.cancel_job": WRITERS,
+    "jobs.job_output": WRITERS,
 }

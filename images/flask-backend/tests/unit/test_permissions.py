@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from api_client import ApiClient, assert_problem
 
 from backend.app import create_app
 from backend.permissions import PERMISSIONS, PUBLIC, ROLES
 
-SAMPLES = {"user_id": "999999"}
+SAMPLES = {"user_id": "999999", "job_id": "0" * 32}
 
 
 def endpoints(app):
@@ -17,7 +19,7 @@ def endpoints(app):
         for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
             path = rule.rule
             for argument in rule.arguments:
-                path = path.replace(f"<int(max=2147483647):{argument}>", SAMPLES[argument])
+                path = re.sub(rf"<[^<>]*:{argument}>", SAMPLES[argument], path)
             yield rule.endpoint, method, path
 
 
@@ -55,7 +57,7 @@ def test_documented_operations_are_the_served_ones(app, anonymous):
     document = anonymous.get("/api/v1/openapi.json").json
     served = {(method.lower(), path) for _, method, path in endpoints(app) if path.startswith("/api/v1/")}
     documented = {
-        (method, path.replace("{user_id}", SAMPLES["user_id"]))
+        (method, path.format(**SAMPLES))
         for path, operations in document["paths"].items()
         for method in operations
         if method in {"get", "post", "patch", "put", "delete"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydal import DAL, Field
 
+from backend.database.background_tables import define_background_tables
+
 
 def define_tables(db: DAL) -> None:
     """Define every table once; never change a Field afterwards, the object is shared by all threads."""
@@ -51,3 +53,4 @@ def define_tables(db: DAL) -> None:
         Field("details", "text"),
         primarykey=["id"],
     )
+    define_background_tables(db)

@@ -1,0 +1,57 @@
+"""Tables of what runs beside the requests: jobs, the outbox and who hears of its events."""
+
+from __future__ import annotations
+
+from pydal import DAL, Field
+
+
+def define_background_tables(db: DAL) -> None:
+    """Define every table of this module; see `define_tables`."""
+    define_job_tables(db)
+
+
+def background_tables(db: DAL) -> list:
+    """The tables of this module, those that refer to others first."""
+    return [db.job_chunks, db.jobs, db.leases, db.events]
+
+
+def define_job_tables(db: DAL) -> None:
+    """Background jobs with their input and output, leases, and the outbox of events."""
+    db.define_table(
+        "jobs",
+        Field("id", length=32),
+        Field("kind", length=50),
+        Field("state", length=20),
+        Field("arguments", "text"),
+        Field("result", "text"),
+        Field("error", length=500, default=""),
+        Field("progress_done", "integer", default=0),
+        Field("progress_total", "integer", default=0),
+        Field("attempts", "integer", default=0),
+        Field("cancel_requested", "integer", default=0),
+        Field("worker", length=64, default=""),
+        Field("schedule_key", length=100),
+        Field("created_by", "integer"),
+        Field("created_at", "datetime"),
+        Field("queued_at", "datetime"),
+        Field("started_at", "datetime"),
+        Field("heartbeat_at", "datetime"),
+        Field("finished_at", "datetime"),
+        primarykey=["id"],
+    )
+    db.define_table("job_chunks", Field("job_id", length=32), Field("direction", length=10), Field("content", "text"))
+    db.define_table(
+        "leases",
+        Field("name", length=50),
+        Field("holder", length=64),
+        Field("expires_at", "datetime"),
+        primarykey=["name"],
+    )
+    db.define_table(
+        "events",
+        Field("kind", length=60),
+        Field("audience", length=20),
+        Field("payload", "text"),
+        Field("dispatched", "integer", default=0),
+        Field("created_at", "datetime"),
+    )

@@ -1,0 +1,11 @@
+"""The loops of the platform besides the job system's own."""
+
+from __future__ import annotations
+
+from backend.context import Services
+from backend.jobs.background import Loop
+
+
+def platform_loops(services: Services) -> list[Loop]:
+    """What one process of the platform does at all times, whoever that is."""
+    return []

@@ -1,0 +1,55 @@
+"""Scheduled clean-ups, in steps so small that no request waits for one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from backend.database.session import fetch, now
+from backend.jobs.registry import JobContext, Kind, register
+
+BATCH = 500
+_KEEP_JOBS = timedelta(days=7)
+_KEEP_EVENTS = timedelta(days=2)
+_KEEP_SESSIONS = timedelta(days=1)
+
+
+def delete_in_batches(context: JobContext, table: str, where: str, *values) -> int:
+    """Delete the rows that a condition selects, `BATCH` per transaction, and return their number."""
+    database, deleted = context.services.database, 0
+    key = database.dal[table].id if "id" in database.dal[table].fields else database.dal[table]._primarykey[0]
+    name = getattr(key, "name", key)
+
+    def work(db) -> int:
+        rows = fetch(db, f"SELECT {name} FROM {table} WHERE {where} LIMIT {BATCH}", *values)
+        keys = [row[name] for row in rows]
+        return db(db[table][name].belongs(keys)).delete() if keys else 0
+
+    while count := database.write(work):
+        deleted += count
+        context.progress(deleted, deleted + BATCH)
+    context.progress(deleted, deleted)
+    return deleted
+
+
+def _before(age: timedelta) -> str:
+    return (now() - age).isoformat(" ")
+
+
+def _sessions(context: JobContext) -> dict:
+    # Refresh tokens go with their session.
+    limit = _before(_KEEP_SESSIONS)
+    return {"deleted": delete_in_batches(context, "sessions", "expires_at < %s OR revoked_at < %s", limit, limit)}
+
+
+def _jobs(context: JobContext) -> dict:
+    return {"deleted": delete_in_batches(context, "jobs", "finished_at < %s", _before(_KEEP_JOBS))}
+
+
+def _events(context: JobContext) -> dict:
+    where = "dispatched = 1 AND created_at < %s"
+    return {"deleted": delete_in_batches(context, "events", where, _before(_KEEP_EVENTS))}
+
+
+register(Kind("cleanup.sessions", _sessions, every_seconds=900))
+register(Kind("cleanup.jobs", _jobs, every_seconds=3600))
+register(Kind("cleanup.events", _events, every_seconds=3600))
