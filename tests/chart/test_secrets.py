@@ -11,6 +11,7 @@ NAMES = {
     "demo-postgresql-credentials",
     "demo-redis-credentials",
     "demo-flask-backend-keys",
+    "demo-flask-backend-encryption",
     "demo-flask-backend-first-admin",
 }
 # A value that replaces a Secret, and the Secret it replaces.
@@ -23,6 +24,10 @@ REPLACED = {
     "signingKey.existingSecret": (
         {"flask-backend": {"signingKey": {"existingSecret": "mine"}}},
         "demo-flask-backend-keys",
+    ),
+    "encryptionKey.existingSecret": (
+        {"flask-backend": {"encryptionKey": {"existingSecret": "mine"}}},
+        "demo-flask-backend-encryption",
     ),
     "firstAdmin.existingSecret": (
         {"flask-backend": {"firstAdmin": {"existingSecret": "mine"}}},
@@ -49,6 +54,7 @@ def test_default_secrets() -> None:
     assert secrets["demo-postgresql-credentials"] == {"admin-password": password, "password": password}
     assert secrets["demo-redis-credentials"] == {"password": password}
     assert secrets["demo-flask-backend-keys"] == {"signing.pem": {"type": "ed25519"}}
+    assert secrets["demo-flask-backend-encryption"] == {"encryption.key": {"type": "password", "length": 64}}
     assert secrets["demo-flask-backend-first-admin"] == {"password": {"type": "password", "length": 24}}
 
 
@@ -64,7 +70,11 @@ def test_mysql_has_its_own_secret() -> None:
 
 def test_secrets_not_needed_are_not_made() -> None:
     secrets = spec(render("ci/minimal-values.yaml"))
-    assert secrets.keys() == {"demo-flask-backend-keys", "demo-flask-backend-first-admin"}
+    assert secrets.keys() == {
+        "demo-flask-backend-keys",
+        "demo-flask-backend-encryption",
+        "demo-flask-backend-first-admin",
+    }
     assert "demo-flask-backend-keys" in spec(render("ci/external-values.yaml"))
     assert "demo-postgresql-credentials" not in spec(render("ci/external-values.yaml"))
 

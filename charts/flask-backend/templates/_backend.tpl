@@ -2,6 +2,9 @@
 {{- define "flask-backend.signingKeySecret" -}}
 {{- .Values.signingKey.existingSecret | default (include "common.name" (list . "flask-backend-keys")) -}}
 {{- end -}}
+{{- define "flask-backend.encryptionKeySecret" -}}
+{{- .Values.encryptionKey.existingSecret | default (include "common.name" (list . "flask-backend-encryption")) -}}
+{{- end -}}
 {{- define "flask-backend.firstAdminSecret" -}}
 {{- .Values.firstAdmin.existingSecret | default (include "common.name" (list . "flask-backend-first-admin")) -}}
 {{- end -}}
@@ -38,6 +41,7 @@
 - {name: PORT, value: "5000"}
 - {name: BACKGROUND, value: {{ include "flask-backend.workerEnabled" . | empty | ternary "embedded" "external" }}}
 - {name: JWT_SIGNING_KEY_FILE, value: /run/secrets/triptych/signing.pem}
+- {name: ENCRYPTION_KEY_FILE, value: /run/secrets/triptych/encryption.key}
 {{- if .Values.global.redis.enabled }}
 - {name: REDIS_HOST, value: {{ include "common.name" (list . "redis") }}}
 - {name: REDIS_PORT, value: "6379"}
@@ -89,6 +93,10 @@ true
     name: {{ include "flask-backend.signingKeySecret" . }}
     items:
       - {key: signing.pem, path: signing.pem}
+- secret:
+    name: {{ include "flask-backend.encryptionKeySecret" . }}
+    items:
+      - {key: encryption.key, path: encryption.key}
 {{- if .Values.global.redis.enabled }}
 - secret:
     name: {{ include "common.redis.secret" . }}

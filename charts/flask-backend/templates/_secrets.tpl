@@ -15,6 +15,9 @@ Usage: include "flask-backend.generatedSecrets" . | fromYaml
 {{- if not .Values.signingKey.existingSecret -}}
 {{- $_ := set $secrets (include "flask-backend.signingKeySecret" .) (dict "signing.pem" (dict "type" "ed25519")) -}}
 {{- end -}}
+{{- if not .Values.encryptionKey.existingSecret -}}
+{{- $_ := set $secrets (include "flask-backend.encryptionKeySecret" .) (dict "encryption.key" (dict "type" "password" "length" 64)) -}}
+{{- end -}}
 {{- if not .Values.firstAdmin.existingSecret -}}
 {{- $random := dict "type" "password" "length" 24 -}}
 {{- $literal := dict "type" "literal" "value" .Values.firstAdmin.password -}}

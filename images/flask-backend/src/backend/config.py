@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 ALPHA_ADMIN_EMAIL = "admin@example.com"
 ALPHA_ADMIN_PASSWORD = "admin"
 MIN_PASSWORD_LENGTH = 12
+MIN_ENCRYPTION_KEY_LENGTH = 32
 DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306}
 
 
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     go_backend_target: str = ""
 
     jwt_signing_key_file: Path | None = None
+    encryption_key_file: Path | None = None
     password_hash_cost: int = Field(12, ge=4, le=15)
 
     first_admin_email: str = ""
@@ -67,6 +69,16 @@ class Settings(BaseSettings):
     @property
     def is_alpha(self) -> bool:
         return self.environment == "alpha"
+
+    @property
+    def encryption_keys(self) -> list[str]:
+        """Lines of ENCRYPTION_KEY_FILE. Raises `ValueError` when it cannot be read or a line is too short."""
+        if self.encryption_key_file is None:
+            return []
+        lines = read_file("ENCRYPTION_KEY_FILE", self.encryption_key_file).decode(errors="replace").split()
+        if not lines or min(map(len, lines)) < MIN_ENCRYPTION_KEY_LENGTH:
+            raise ValueError(f"ENCRYPTION_KEY_FILE: a line must have {MIN_ENCRYPTION_KEY_LENGTH} characters or more")
+        return lines
 
     @property
     def min_password_length(self) -> int:
@@ -80,6 +92,7 @@ class Settings(BaseSettings):
         _check_database(self)
         _check_go_backend(self)
         _check_keys(self)
+        _ = self.encryption_keys
         _check_first_admin(self)
         return self
 

@@ -48,7 +48,8 @@ def _handler(services: Services, background: Background) -> type[BaseHTTPRequest
         # A loop waits in its work (a slow receiver, a database away), but never so long.
         newest = max(background.beats.values(), default=started)
         silent = time.monotonic() - newest > _SILENT_SECONDS
-        return (503 if silent else 200), "application/json", json.dumps({"status": "silent" if silent else "ok"}).encode()
+        body = json.dumps({"status": "silent" if silent else "ok"}).encode()
+        return 503 if silent else 200, "application/json", body
 
     def readyz() -> tuple[int, str, bytes]:
         document, status = readiness(services)
