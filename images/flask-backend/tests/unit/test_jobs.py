@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from datetime import timedelta
@@ -281,3 +282,13 @@ def test_messages_hold_no_code():
     message = serializer.deserialize(b'["id", "run-job", ["x"]]')
     assert (message.name, message.args) == ("run-job", ("x",))
     assert serializer.deserialize(serializer.serialize(message)) == message
+
+
+def test_export_of_the_audit_log(admin, background):
+    admin.create_user(email="seen@example.com")
+    job = ended(admin, start(admin, "audit.export", action="users")["id"])
+    assert job["state"] == "succeeded", job
+    lines = [json.loads(line) for line in admin.get(job["output"]).text.splitlines()]
+    assert [line["action"] for line in lines] == ["users.create"] * 2
+    assert job["result"]["events"] == 2
+    assert admin.get("/api/v1/audit?action=jobs").json["events"][0]["target_id"] == job["id"]

@@ -13,6 +13,7 @@ from flask import g, has_request_context, request
 from pydal import DAL
 
 from backend.database.session import now
+from backend.events.outbox import emit
 
 SYSTEM = "system"
 ANONYMOUS = "anonymous"
@@ -43,11 +44,14 @@ def record(
     Returns:
         The id of the event, a UUID of version 7.
     """
-    event_id = new_id()
+    event_id, who = new_id(), _who(actor)
+    # Webhooks and live streams hear of it when, and only when, the change happens.
+    told = {"audit_id": event_id, "actor": who["actor"], "target_type": target_type, "target_id": str(target_id)}
+    emit(db, action, told | {"details": details or {}})
     db.audit_events.insert(
         id=event_id,
         occurred_at=now(),
-        **_who(actor),
+        **who,
         action=action,
         target_type=target_type,
         target_id=str(target_id)[:_MAX_TARGET],

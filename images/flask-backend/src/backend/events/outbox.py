@@ -6,8 +6,8 @@ import json
 
 from backend.database.session import now
 
-# Who may see events of a kind, by its first word; any other word is for everybody signed in.
-_ADMINS_ONLY = {"user", "audit", "api_key", "webhook", "session", "auth"}
+# First words of the kinds that everybody signed in may see; all others are for admins.
+_FOR_EVERYBODY = {"job", "guard", "ingest"}
 # Kinds that only live streams carry: too many, and of no use, for a webhook.
 _LIVE_ONLY = {"job.progress", "guard.status"}
 EVERYBODY, ADMINS = "all", "admin"
@@ -17,10 +17,10 @@ def emit(db, kind: str, payload: dict) -> None:
     """Store an event as part of the caller's transaction.
 
     Args:
-        kind: `domain.what`, for example `user.created`; at most 60 characters.
+        kind: `domain.what`, for example `users.create`; at most 60 characters.
         payload: a JSON object without secrets; webhooks carry it to other systems.
     """
-    audience = ADMINS if kind.partition(".")[0] in _ADMINS_ONLY else EVERYBODY
+    audience = EVERYBODY if kind.partition(".")[0] in _FOR_EVERYBODY else ADMINS
     encoded = json.dumps(payload, default=_encode)
     live_only = int(kind in _LIVE_ONLY)
     db.events.insert(kind=kind, audience=audience, payload=encoded, dispatched=live_only, created_at=now())

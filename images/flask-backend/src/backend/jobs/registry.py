@@ -112,6 +112,6 @@ def register(kind: Kind) -> None:
 
 def load_kinds() -> dict[str, Kind]:
     """All kinds; imports the modules that register them."""
-    from backend.jobs import maintenance, users_csv  # noqa: F401
+    from backend.jobs import audit_export, maintenance, users_csv  # noqa: F401
 
     return KINDS

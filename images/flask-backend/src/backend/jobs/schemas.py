@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from backend.fields import StrictSchema, text
+from backend.fields import StrictSchema, UtcDateTime, text
 from backend.jobs.store import STATES
-from backend.users.schemas import PaginationSchema, UtcDateTime
+from backend.users.schemas import PaginationSchema
 
 
 class ProgressSchema(StrictSchema):

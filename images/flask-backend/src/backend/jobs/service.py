@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import structlog
 
+from backend.audit.service import record
 from backend.context import Services
 from backend.jobs import store
 from backend.jobs.queue import QueueUnavailable
@@ -53,7 +54,9 @@ def start_job(services: Services, user_id: int, role: str, name: str, arguments:
     content = arguments.get(kind.content, "")
 
     def work(db) -> dict:
-        return store.get(db, store.insert(db, name, shown, user_id, content))
+        job_id = store.insert(db, name, shown, user_id, content)
+        record(db, "jobs.start", "job", job_id, {"kind": name})
+        return store.get(db, job_id)
 
     job = services.database.write(work)
     try:
@@ -70,7 +73,14 @@ def cancel_job(services: Services, role: str, job_id: str) -> dict:
     kind = load_kinds().get(job["kind"])
     if kind is not None and kind.starters:
         _check_role(kind, role)
-    cancelled = services.database.write(lambda db: store.cancel(db, job_id))
+
+    def work(db) -> dict | None:
+        cancelled = store.cancel(db, job_id)
+        if cancelled:
+            record(db, "jobs.cancel", "job", job_id, {"kind": job["kind"]})
+        return cancelled
+
+    cancelled = services.database.write(work)
     if cancelled is None:
         raise Problem(409, "The job ended already.", "job-ended")
     return _shown(cancelled)
