@@ -43,7 +43,9 @@ def test_changed_texts_are_refused():
 def test_the_file(tmp_path):
     path = tmp_path / "key"
     path.write_text(f"{NEW}\n{OLD}\n")
-    settings = make_settings(db_type="sqlite", environment="production", password_hash_cost=10, encryption_key_file=path)
+    settings = make_settings(
+        db_type="sqlite", environment="production", password_hash_cost=10, encryption_key_file=path
+    )
     assert secret_box(settings, "webhooks").decrypt(SecretBox("webhooks", [OLD]).encrypt("text")) == "text"
     assert NEW not in repr(settings)
     path.write_text("short\n")
