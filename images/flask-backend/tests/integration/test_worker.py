@@ -82,7 +82,7 @@ def job(client, job_id: str) -> dict:
 
 def test_a_killed_worker_s_job_is_done_by_the_next(app, worker):
     client = ApiClient(app).login("admin@example.com", "admin")
-    process, port = worker()
+    process, _port = worker()
     job_id = start_import(client, 60)
     wait_for(lambda: job(client, job_id)["state"] == "running", 20)
     process.kill()
