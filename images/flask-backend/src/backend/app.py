@@ -18,8 +18,12 @@ from backend.auth.throttle import LoginThrottle
 from backend.auth.tokens import TokenIssuer, load_signing_key
 from backend.config import Settings, load_settings
 from backend.context import Services
+from backend.crypto import secret_box
 from backend.database.session import Database
 from backend.health import views as health_views
+from backend.integrations import views as webhooks_views
+from backend.integrations.addresses import AddressFence
+from backend.integrations.outgoing import OutgoingClient
 from backend.jobs import views as jobs_views
 from backend.jobs.queue import JobQueue
 from backend.lifecycle import when_ending
@@ -40,6 +44,7 @@ _BLUEPRINTS = (
     access_views.blueprint,
     status_views.blueprint,
     jobs_views.blueprint,
+    webhooks_views.blueprint,
 )
 
 
@@ -98,6 +103,7 @@ def build_services(settings: Settings) -> Services:
     """Everything that one process holds; connects to nothing yet."""
     metrics = Metrics()
     redis = _redis(settings)
+    fence = AddressFence(settings.webhook_networks)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -108,6 +114,9 @@ def build_services(settings: Settings) -> Services:
         throttle=LoginThrottle(redis),
         fast_path=FastPath(settings.go_backend_target),
         queue=JobQueue(settings),
+        webhook_secrets=secret_box(settings, "webhooks"),
+        fence=fence,
+        outgoing=OutgoingClient(fence),
     )
 
 

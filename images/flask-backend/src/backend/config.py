@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     redis_password_file: Path | None = None
 
     go_backend_target: str = ""
+    webhook_allowed_networks: str = ""
 
     jwt_signing_key_file: Path | None = None
     encryption_key_file: Path | None = None
@@ -69,6 +71,14 @@ class Settings(BaseSettings):
     @property
     def is_alpha(self) -> bool:
         return self.environment == "alpha"
+
+    @property
+    def webhook_networks(self) -> list[IPv4Network | IPv6Network]:
+        """WEBHOOK_ALLOWED_NETWORKS as networks. Raises `ValueError`."""
+        try:
+            return [ip_network(text.strip()) for text in self.webhook_allowed_networks.split(",") if text.strip()]
+        except ValueError as error:
+            raise ValueError(f"WEBHOOK_ALLOWED_NETWORKS: {error}; for example 10.1.0.0/16,fd00:1::/64") from None
 
     @property
     def encryption_keys(self) -> list[str]:
@@ -92,7 +102,7 @@ class Settings(BaseSettings):
         _check_database(self)
         _check_go_backend(self)
         _check_keys(self)
-        _ = self.encryption_keys
+        _ = self.encryption_keys, self.webhook_networks
         _check_first_admin(self)
         return self
 

@@ -11,7 +11,10 @@ from backend.auth.passwords import PasswordHasher
 from backend.auth.throttle import LoginThrottle
 from backend.auth.tokens import TokenIssuer
 from backend.config import Settings
+from backend.crypto import SecretBox
 from backend.database.session import Database
+from backend.integrations.addresses import AddressFence
+from backend.integrations.outgoing import OutgoingClient
 from backend.jobs.queue import JobQueue
 from backend.metrics import Metrics
 from backend.status.fast_path import FastPath
@@ -30,6 +33,9 @@ class Services:
     throttle: LoginThrottle
     fast_path: FastPath
     queue: JobQueue
+    webhook_secrets: SecretBox
+    fence: AddressFence
+    outgoing: OutgoingClient
 
 
 def services() -> Services:

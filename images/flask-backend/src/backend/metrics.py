@@ -29,6 +29,7 @@ class Metrics:
         )
         self.logins = Counter("login_attempts", "Login attempts", ["outcome"], registry=self.registry)
         self.jobs = Counter("jobs_finished", "Background jobs that ended", ["kind", "state"], registry=self.registry)
+        self.webhooks = Counter("webhook_attempts", "Tries to deliver a webhook", ["outcome"], registry=self.registry)
         self.transactions = Counter(
             "database_transaction_errors",
             "Transactions that were retried or given up",

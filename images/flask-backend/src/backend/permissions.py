@@ -37,4 +37,13 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "jobs.start_job": WRITERS,
     "jobs.cancel_job": WRITERS,
     "jobs.job_output": WRITERS,
+    "webhooks.list_webhooks": ADMINS,
+    "webhooks.create_webhook": ADMINS,
+    "webhooks.get_webhook": ADMINS,
+    "webhooks.update_webhook": ADMINS,
+    "webhooks.delete_webhook": ADMINS,
+    "webhooks.replace_secret": ADMINS,
+    "webhooks.send_test": ADMINS,
+    "webhooks.list_deliveries": ADMINS,
+    "webhooks.redeliver": ADMINS,
 }

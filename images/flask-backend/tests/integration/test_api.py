@@ -7,3 +7,4 @@ from unit.test_permissions import *
 from unit.test_sessions import *
 from unit.test_tokens import *
 from unit.test_users import *
+from unit.test_webhooks import *

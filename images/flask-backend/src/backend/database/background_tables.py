@@ -8,11 +8,12 @@ from pydal import DAL, Field
 def define_background_tables(db: DAL) -> None:
     """Define every table of this module; see `define_tables`."""
     define_job_tables(db)
+    define_webhook_tables(db)
 
 
 def background_tables(db: DAL) -> list:
     """The tables of this module, those that refer to others first."""
-    return [db.job_chunks, db.jobs, db.leases, db.events]
+    return [db.webhook_deliveries, db.webhooks, db.job_chunks, db.jobs, db.leases, db.events]
 
 
 def define_job_tables(db: DAL) -> None:
@@ -54,4 +55,35 @@ def define_job_tables(db: DAL) -> None:
         Field("payload", "text"),
         Field("dispatched", "integer", default=0),
         Field("created_at", "datetime"),
+    )
+
+
+def define_webhook_tables(db: DAL) -> None:
+    """Webhooks and the log of their deliveries."""
+    db.define_table(
+        "webhooks",
+        Field("url", length=2000),
+        Field("description", length=200),
+        Field("events", length=2000),
+        Field("secret", "text"),
+        Field("enabled", "integer"),
+        Field("after_event", "integer"),
+        Field("created_at", "datetime"),
+        Field("updated_at", "datetime"),
+    )
+    db.define_table(
+        "webhook_deliveries",
+        Field("id", length=32),
+        Field("webhook_id", "integer"),
+        Field("kind", length=60),
+        Field("body", "text"),
+        Field("state", length=20),
+        Field("attempts", "integer", default=0),
+        Field("next_attempt_at", "datetime"),
+        Field("last_status", "integer"),
+        Field("last_error", length=300, default=""),
+        Field("duration_ms", "integer"),
+        Field("created_at", "datetime"),
+        Field("finished_at", "datetime"),
+        primarykey=["id"],
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from backend.context import Services
+from backend.integrations.dispatcher import Dispatcher
 from backend.jobs.background import Loop
 
 
 def platform_loops(services: Services) -> list[Loop]:
     """What one process of the platform does at all times, whoever that is."""
-    return []
+    return [Loop("webhooks", Dispatcher(services).step, 1, "webhooks")]

@@ -9,6 +9,7 @@ from backend.jobs.registry import JobContext, Kind, register
 
 BATCH = 500
 _KEEP_JOBS = timedelta(days=7)
+_KEEP_DELIVERIES = timedelta(days=30)
 _KEEP_EVENTS = timedelta(days=2)
 _KEEP_SESSIONS = timedelta(days=1)
 
@@ -50,6 +51,12 @@ def _events(context: JobContext) -> dict:
     return {"deleted": delete_in_batches(context, "events", where, _before(_KEEP_EVENTS))}
 
 
+def _deliveries(context: JobContext) -> dict:
+    limit = _before(_KEEP_DELIVERIES)
+    return {"deleted": delete_in_batches(context, "webhook_deliveries", "finished_at < %s", limit)}
+
+
+register(Kind("cleanup.deliveries", _deliveries, every_seconds=3600))
 register(Kind("cleanup.sessions", _sessions, every_seconds=900))
 register(Kind("cleanup.jobs", _jobs, every_seconds=3600))
 register(Kind("cleanup.events", _events, every_seconds=3600))
