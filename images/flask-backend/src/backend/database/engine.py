@@ -6,6 +6,7 @@ import ssl
 from urllib.parse import quote
 
 from pydal import DAL
+from pymysql.constants import CLIENT
 
 from backend.config import Settings
 from backend.database import adapters  # noqa: F401  (registers the adapters)
@@ -64,6 +65,8 @@ def _postgresql(settings: Settings, statement_timeout: int) -> tuple[str, dict]:
 def _mysql(settings: Settings, statement_timeout: int) -> tuple[str, dict]:
     seconds = statement_timeout + 5 if statement_timeout else 3600
     driver_args = {"connect_timeout": 3, "read_timeout": seconds, "write_timeout": seconds}
+    # The number of an UPDATE's rows is of those it found, as on the other engines, and not of those it changed.
+    driver_args["client_flag"] = CLIENT.FOUND_ROWS
     driver_args |= _mysql_tls(settings)
     return _server_uri("pooledmysql", settings) + "?set_encoding=utf8mb4", driver_args
 
