@@ -91,7 +91,7 @@ def test_web_ui_is_open_to_all_or_to_the_named() -> None:
     assert peer in rule["from"]
 
 
-@pytest.mark.parametrize("name", ["webui", "flask-backend"])
+@pytest.mark.parametrize("name", ["webui", "flask-backend", "flask-backend-worker"])
 def test_metrics_are_open_to_the_named_scraper(name: str) -> None:
     peer = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
     rules = render(global_={"networkPolicy": {"metricsPeers": [peer]}}).find("NetworkPolicy", name)["spec"]["ingress"]

@@ -69,6 +69,9 @@ class ApiClient:
     def patch(self, path: str, **options) -> TestResponse:
         return self.request("PATCH", path, **options)
 
+    def put(self, path: str, **options) -> TestResponse:
+        return self.request("PUT", path, **options)
+
     def delete(self, path: str, **options) -> TestResponse:
         return self.request("DELETE", path, **options)
 

@@ -20,6 +20,7 @@ from backend.config import Settings, load_settings
 from backend.context import Services
 from backend.crypto import secret_box
 from backend.database.session import Database
+from backend.guard import views as guard_views
 from backend.health import views as health_views
 from backend.integrations import views as webhooks_views
 from backend.integrations.addresses import AddressFence
@@ -45,6 +46,7 @@ _BLUEPRINTS = (
     status_views.blueprint,
     jobs_views.blueprint,
     webhooks_views.blueprint,
+    guard_views.blueprint,
 )
 
 

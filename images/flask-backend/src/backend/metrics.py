@@ -30,6 +30,9 @@ class Metrics:
         self.logins = Counter("login_attempts", "Login attempts", ["outcome"], registry=self.registry)
         self.jobs = Counter("jobs_finished", "Background jobs that ended", ["kind", "state"], registry=self.registry)
         self.webhooks = Counter("webhook_attempts", "Tries to deliver a webhook", ["outcome"], registry=self.registry)
+        self.guard_pushes = Counter(
+            "guard_revision_pushes", "Rule revisions sent to a node", ["outcome"], registry=self.registry
+        )
         self.transactions = Counter(
             "database_transaction_errors",
             "Transactions that were retried or given up",

@@ -46,4 +46,13 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "webhooks.send_test": ADMINS,
     "webhooks.list_deliveries": ADMINS,
     "webhooks.redeliver": ADMINS,
+    "guard.list_rules": ANYBODY_SIGNED_IN,
+    "guard.create_rule": WRITERS,
+    "guard.get_rule": ANYBODY_SIGNED_IN,
+    "guard.update_rule": WRITERS,
+    "guard.delete_rule": WRITERS,
+    "guard.get_policy": ANYBODY_SIGNED_IN,
+    "guard.set_policy": WRITERS,
+    "guard.get_guard_status": ANYBODY_SIGNED_IN,
+    "guard.get_counters": ANYBODY_SIGNED_IN,
 }

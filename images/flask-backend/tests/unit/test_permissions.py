@@ -10,7 +10,13 @@ from api_client import ApiClient, assert_problem
 from backend.app import create_app
 from backend.permissions import PERMISSIONS, PUBLIC, ROLES
 
-SAMPLES = {"user_id": "999999", "job_id": "0" * 32, "webhook_id": "999999", "delivery_id": "0" * 32}
+SAMPLES = {
+    "user_id": "999999",
+    "job_id": "0" * 32,
+    "webhook_id": "999999",
+    "delivery_id": "0" * 32,
+    "rule_id": "0" * 32,
+}
 
 
 def endpoints(app):

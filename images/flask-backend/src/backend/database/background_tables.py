@@ -9,11 +9,12 @@ def define_background_tables(db: DAL) -> None:
     """Define every table of this module; see `define_tables`."""
     define_job_tables(db)
     define_webhook_tables(db)
+    define_guard_tables(db)
 
 
 def background_tables(db: DAL) -> list:
     """The tables of this module, those that refer to others first."""
-    return [db.webhook_deliveries, db.webhooks, db.job_chunks, db.jobs, db.leases, db.events]
+    return [db.guard_rules, db.webhook_deliveries, db.webhooks, db.job_chunks, db.jobs, db.leases, db.events]
 
 
 def define_job_tables(db: DAL) -> None:
@@ -85,5 +86,34 @@ def define_webhook_tables(db: DAL) -> None:
         Field("duration_ms", "integer"),
         Field("created_at", "datetime"),
         Field("finished_at", "datetime"),
+        primarykey=["id"],
+    )
+
+
+def define_guard_tables(db: DAL) -> None:
+    """Rules of the edge guard, and the one row (id 1) with their policy and revision."""
+    limits = ("packets_per_second", "packets_burst", "syns_per_second", "syns_burst")
+    db.define_table(
+        "guard_rules",
+        Field("id", length=32),
+        Field("prefix", length=50),
+        Field("protocol", "integer"),
+        Field("ports", length=200),
+        Field("action", length=10),
+        *[Field(name, "integer", default=0) for name in limits],
+        Field("expires_at", "datetime"),
+        Field("owner", length=64),
+        Field("comment", length=256),
+        Field("count_only", "integer"),
+        Field("created_at", "datetime"),
+        Field("updated_at", "datetime"),
+        primarykey=["id"],
+    )
+    db.define_table(
+        "guard_policy",
+        Field("id", "integer"),
+        Field("revision", "integer"),
+        Field("default_action", length=10),
+        *[Field(name, "integer", default=0) for name in limits],
         primarykey=["id"],
     )

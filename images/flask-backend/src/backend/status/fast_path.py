@@ -8,6 +8,7 @@ import threading
 
 import grpc
 
+from backend.grpc_calls import intercepted
 from backend.grpc_gen.status.v1 import status_pb2, status_pb2_grpc
 
 DEADLINE_SECONDS = 1.0
@@ -43,8 +44,7 @@ class FastPath:
         Raises:
             FastPathError: the name does not resolve, or no node answered in `DEADLINE_SECONDS`.
         """
-        addresses = self._resolve()
-        stubs = [status_pb2_grpc.StatusServiceStub(channel) for channel in self._channels_to(addresses)]
+        stubs = [status_pb2_grpc.StatusServiceStub(channel) for channel in self.channels().values()]
         request = status_pb2.GetStatusRequest()
         calls = [stub.GetStatus.future(request, timeout=DEADLINE_SECONDS) for stub in stubs]
         nodes, reason = [], "the Service has no address"
@@ -56,6 +56,11 @@ class FastPath:
         if not nodes:
             raise FastPathError(reason)
         return sorted(nodes, key=lambda node: node["node"])
+
+    def channels(self) -> dict[str, grpc.Channel]:
+        """A channel to every pod by its address. Raises `FastPathError` when the name does not resolve."""
+        addresses = self._resolve()
+        return dict(zip(addresses, self._channels_to(addresses), strict=True))
 
     def _resolve(self) -> list[str]:
         try:
@@ -71,7 +76,7 @@ class FastPath:
                 self._channels.pop(gone).close()
             for address in addresses:
                 if address not in self._channels:
-                    self._channels[address] = grpc.insecure_channel(address, options=_OPTIONS)
+                    self._channels[address] = intercepted(grpc.insecure_channel(address, options=_OPTIONS))
             return [self._channels[address] for address in addresses]
 
 
