@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import structlog
 from flask import Flask
 from redis import Redis
@@ -20,6 +22,9 @@ from backend.config import Settings, load_settings
 from backend.context import Services
 from backend.crypto import secret_box
 from backend.database.session import Database
+from backend.events import views as events_views
+from backend.events.hub import EventHub
+from backend.events.streams import StreamSlots
 from backend.guard import views as guard_views
 from backend.health import views as health_views
 from backend.integrations import views as webhooks_views
@@ -47,6 +52,7 @@ _BLUEPRINTS = (
     jobs_views.blueprint,
     webhooks_views.blueprint,
     guard_views.blueprint,
+    events_views.blueprint,
 )
 
 
@@ -98,24 +104,36 @@ def _start_background(services: Services) -> None:
     if services.settings.background == "embedded":
         background = Background(services, services.settings.worker_threads, platform_loops(services))
         background.start()
-    when_ending(background.stop if background else lambda: None)
+
+    def end() -> None:
+        # Streams would keep the server from draining.
+        services.streams.stopping.set()
+        if background:
+            background.stop()
+
+    when_ending(end)
 
 
 def build_services(settings: Settings) -> Services:
     """Everything that one process holds; connects to nothing yet."""
     metrics = Metrics()
     redis = _redis(settings)
+    database = Database(settings, on_error=lambda outcome: metrics.transactions.labels(outcome).inc())
     fence = AddressFence(settings.webhook_networks)
+    streams = StreamSlots(settings.stream_limit, threading.Event())
+    metrics.streams.set_function(lambda: streams.open)
     return Services(
         settings=settings,
         metrics=metrics,
-        database=Database(settings, on_error=lambda outcome: metrics.transactions.labels(outcome).inc()),
+        database=database,
         redis=redis,
         hasher=PasswordHasher(settings.password_hash_cost),
         tokens=TokenIssuer(load_signing_key(settings)),
         throttle=LoginThrottle(redis),
         fast_path=FastPath(settings.go_backend_target),
         queue=JobQueue(settings),
+        events=EventHub(database),
+        streams=streams,
         webhook_secrets=secret_box(settings, "webhooks"),
         fence=fence,
         outgoing=OutgoingClient(fence),

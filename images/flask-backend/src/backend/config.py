@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     port: int = Field(5000, ge=1, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     threads: int = Field(24, ge=1, le=256)
+    stream_limit: int = Field(0, ge=0, le=255)
     background: Literal["embedded", "external"] = "embedded"
     worker_threads: int = Field(2, ge=1, le=32)
     trusted_proxy_hops: int = Field(1, ge=0, le=8)
@@ -102,6 +103,7 @@ class Settings(BaseSettings):
         _check_database(self)
         _check_go_backend(self)
         _check_keys(self)
+        self.stream_limit = self.stream_limit or max(1, self.threads // 3)
         _ = self.encryption_keys, self.webhook_networks
         _check_first_admin(self)
         return self

@@ -13,6 +13,8 @@ from backend.auth.tokens import TokenIssuer
 from backend.config import Settings
 from backend.crypto import SecretBox
 from backend.database.session import Database
+from backend.events.hub import EventHub
+from backend.events.streams import StreamSlots
 from backend.integrations.addresses import AddressFence
 from backend.integrations.outgoing import OutgoingClient
 from backend.jobs.queue import JobQueue
@@ -33,6 +35,8 @@ class Services:
     throttle: LoginThrottle
     fast_path: FastPath
     queue: JobQueue
+    events: EventHub
+    streams: StreamSlots
     webhook_secrets: SecretBox
     fence: AddressFence
     outgoing: OutgoingClient

@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 
 from flask import Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -29,6 +37,9 @@ class Metrics:
         )
         self.logins = Counter("login_attempts", "Login attempts", ["outcome"], registry=self.registry)
         self.jobs = Counter("jobs_finished", "Background jobs that ended", ["kind", "state"], registry=self.registry)
+        self.streams = Gauge(
+            "event_streams_open", "Live streams, each with a thread of its own", registry=self.registry
+        )
         self.webhooks = Counter("webhook_attempts", "Tries to deliver a webhook", ["outcome"], registry=self.registry)
         self.guard_pushes = Counter(
             "guard_revision_pushes", "Rule revisions sent to a node", ["outcome"], registry=self.registry

@@ -46,6 +46,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "webhooks.send_test": ADMINS,
     "webhooks.list_deliveries": ADMINS,
     "webhooks.redeliver": ADMINS,
+    "events.stream_events": ANYBODY_SIGNED_IN,
     "guard.list_rules": ANYBODY_SIGNED_IN,
     "guard.create_rule": WRITERS,
     "guard.get_rule": ANYBODY_SIGNED_IN,

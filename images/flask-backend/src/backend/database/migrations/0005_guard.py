@@ -34,8 +34,10 @@ UP = [
     ) {table_options}
     """,
     # The one row that every change locks.
-    "INSERT INTO guard_policy (id, revision, default_action) SELECT 1, 1, 'pass'"
-    " WHERE NOT EXISTS (SELECT 1 FROM guard_policy WHERE id = 1)",
+    """
+    INSERT INTO guard_policy (id, revision, default_action) SELECT 1, 1, 'pass'
+    WHERE NOT EXISTS (SELECT 1 FROM guard_policy WHERE id = 1)
+    """,
 ]
 
 DOWN = ["DROP TABLE IF EXISTS guard_policy", "DROP TABLE IF EXISTS guard_rules"]
