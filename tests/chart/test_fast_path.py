@@ -55,7 +55,7 @@ def test_socket_mode_runs_anywhere_without_rights() -> None:
 def test_socket_mode_is_reached_by_the_backend_alone() -> None:
     rules = fast_path(mode="socket").find("NetworkPolicy", "go-backend")["spec"]["ingress"]
     names = [rule["from"][0]["podSelector"]["matchExpressions"][0]["values"] for rule in rules]
-    assert names == [["flask-backend", "smoke-test"]]
+    assert names == [["flask-backend", "flask-backend-worker", "smoke-test"]]
     assert not fast_path().has("NetworkPolicy", "go-backend"), "no policy reaches the host's network"
 
 
