@@ -104,6 +104,7 @@ GO_TOOLS = (
         "cmd/helm-docs",
         ("main.version={version}",),
     ),
+    GoTool("kwok", VERSIONS["KWOK_VERSION"], "sigs.k8s.io/kwok", "cmd/kwok"),
     GoTool(
         "helm3",
         VERSIONS["HELM3_VERSION"],

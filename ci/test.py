@@ -101,6 +101,7 @@ def on_cluster(layer: Layer, *paths: str) -> None:
 
 
 def cluster_tests(layer: Layer) -> None:
+    layer(python(), "-m", "pytest", "tests/scheduling")
     on_cluster(layer, "tests/cluster", "tests/resilience")
 
 

@@ -54,6 +54,7 @@ def test_every_tool_tells_its_pinned_version():
         "kubeconform": ["-v"],
         "kubectl": ["version", "--client"],
         "helm-docs": ["--version"],
+        "kwok": ["--version"],
     }
     for name, tool in TOOLS.items():
         command = [common.tool(name), *arguments.get(name, ["version"])]
