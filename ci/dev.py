@@ -67,14 +67,16 @@ def procfile() -> str:
     }  # fmt: skip
     variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
     serve = f"{interpreter} -m backend"
+    # Built and then run in the shell's place: `go run` would not pass on the signal that ends it.
+    binary = STATE / "go-backend"
     go_serve = (
-        f"go run ./cmd/go-backend serve --interface lo --grpc-address 127.0.0.1:{GRPC_PORT}"
+        f"go build -o {binary} ./cmd/go-backend && exec {binary} serve --interface lo --grpc-address 127.0.0.1:{GRPC_PORT}"
         f" --http-address 127.0.0.1:{GO_HTTP_PORT} --node-name {os.uname().nodename}"
     )
     watch = Path(python()).parent / "watchfiles"
     commands = {
         "flask-backend": f"cd {backend} && export {variables} && {serve} migrate && exec {serve} serve --reload",
-        "go-backend": f"cd {go_backend} && go generate ./... && exec {watch} --filter all {shlex.quote(go_serve)} cmd internal",
+        "go-backend": f"cd {go_backend} && go generate ./... && exec {watch} --filter all {shlex.quote(f'sh -c {shlex.quote(go_serve)}')} cmd internal",
         "webui": f"cd {webui} && PORT={WEBUI_PORT} BACKEND_URL=http://127.0.0.1:{BACKEND_PORT} ENVIRONMENT=alpha exec npm run dev",
     }
     return "".join(f"{name}: {command}\n" for name, command in commands.items())

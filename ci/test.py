@@ -34,8 +34,11 @@ class Result:
 class Layer:
     """Commands of one layer; counts the tests that their closing lines report."""
 
-    # pytest and vitest close with "12 passed"; `go test -v` prints a "--- PASS" line for each test.
-    CLOSING = re.compile(r"^(?:=+ |\s*Tests  )?(?:\d+ [a-z]+(?:, | \| ))*(\d+) passed|^\s*(--- PASS)", re.MULTILINE)
+    # pytest and vitest close with "12 passed"; `go test -v` prints a "--- PASS" line for each test, ct one for each
+    # release that it removes after its tests.
+    CLOSING = re.compile(
+        r"^(?:=+ |\s*Tests  )?(?:\d+ [a-z]+(?:, | \| ))*(\d+) passed|^\s*(--- PASS|Deleting release)", re.MULTILINE
+    )
     ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
     def __init__(self) -> None:
