@@ -1,6 +1,8 @@
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { ApiError } from "@/api/problem";
+import { Toasts } from "@/components/ui/toast";
+import "@/i18n";
 import { createAppRouter } from "./router";
 
 /** One query client and one router that know each other: an expired session leads back to the login page. */
@@ -34,6 +36,7 @@ export function App({ queryClient, router }: ReturnType<typeof createApp>) {
   return (
     <QueryClientProvider client={queryClient}>
       <RouterProvider router={router} />
+      <Toasts />
     </QueryClientProvider>
   );
 }

@@ -2,8 +2,12 @@ import type { QueryClient } from "@tanstack/react-query";
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
 import { ErrorPage, NotFoundPage } from "@/components/error-page";
 import { LoginPage } from "@/features/auth/login-page";
+import { tabOf } from "@/components/ui/tab-search";
+import { permissionsQuery } from "@/features/access/permissions";
+import { parseAuditSearch } from "@/features/audit/search";
 import { configQuery, sessionQuery } from "@/features/auth/session";
 import { parseUsersSearch } from "@/features/users/search";
+import { basePath } from "@/lib/base-path";
 
 interface RouterContext {
   queryClient: QueryClient;
@@ -39,12 +43,19 @@ const signedInRoute = createRoute({
   beforeLoad: async ({ context, location }) => {
     const user = await context.queryClient.query({ ...sessionQuery(context.queryClient), staleTime: "static" });
     if (!user) throw redirect({ to: "/login", search: location.href === "/" ? {} : { next: location.href } });
+    await context.queryClient.query({ ...permissionsQuery, staleTime: "static" });
   },
   component: lazyRouteComponent(() => import("@/components/shell/app-shell"), "AppShell"),
 });
 
 // Pages load when first visited (or pointed at), so that the login page stays small.
 const DashboardPage = lazyRouteComponent(() => import("@/features/dashboard/dashboard-page"), "DashboardPage");
+const UserPage = lazyRouteComponent(() => import("@/features/users/user-page"), "UserPage");
+const RolesPage = lazyRouteComponent(() => import("@/features/roles/roles-page"), "RolesPage");
+const AuditPage = lazyRouteComponent(() => import("@/features/audit/audit-page"), "AuditPage");
+const ProfilePage = lazyRouteComponent(() => import("@/features/profile/profile-page"), "ProfilePage");
+const SystemPage = lazyRouteComponent(() => import("@/features/system/system-page"), "SystemPage");
+const AboutPage = lazyRouteComponent(() => import("@/features/about/about-page"), "AboutPage");
 const UsersPage = lazyRouteComponent(() => import("@/features/users/users-page"), "UsersPage");
 
 const dashboardRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/", component: DashboardPage });
@@ -56,16 +67,38 @@ const usersRoute = createRoute({
   component: UsersPage,
 });
 
+const userRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/users/$userId", validateSearch: tabOf, component: UserPage });
+const rolesRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/roles", component: RolesPage });
+const auditRoute = createRoute({
+  getParentRoute: () => signedInRoute,
+  path: "/audit",
+  validateSearch: parseAuditSearch,
+  component: AuditPage,
+});
+const profileRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/profile", validateSearch: tabOf, component: ProfilePage });
+const systemRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/system", validateSearch: tabOf, component: SystemPage });
+const aboutRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/about", component: AboutPage });
 const unknownRoute = createRoute({ getParentRoute: () => signedInRoute, path: "$", component: NotFoundPage });
 
 const routeTree = rootRoute.addChildren([
   loginRoute,
-  signedInRoute.addChildren([dashboardRoute, usersRoute, unknownRoute]),
+  signedInRoute.addChildren([
+    dashboardRoute,
+    usersRoute,
+    userRoute,
+    rolesRoute,
+    auditRoute,
+    profileRoute,
+    systemRoute,
+    aboutRoute,
+    unknownRoute,
+  ]),
 ]);
 
 export function createAppRouter(queryClient: QueryClient) {
   return createRouter({
     routeTree,
+    basepath: basePath(),
     context: { queryClient },
     defaultPreload: "intent",
     defaultErrorComponent: ErrorPage,

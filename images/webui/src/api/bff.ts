@@ -1,4 +1,4 @@
-import { CSRF_HEADERS } from "./client";
+import { apiAddress, CSRF_HEADERS } from "./client";
 import { apiErrorFrom, networkErrorFrom } from "./problem";
 import type { SessionUser } from "./types";
 
@@ -23,7 +23,7 @@ export async function login(email: string, password: string): Promise<SessionUse
 async function request<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   const headers = { Accept: "application/json", "Content-Type": "application/json", ...CSRF_HEADERS };
   const json = body === undefined ? undefined : JSON.stringify(body);
-  const response = await fetch(path, { method, headers, body: json, signal }).catch((reason: unknown) => {
+  const response = await fetch(apiAddress(path), { method, headers, body: json, signal }).catch((reason: unknown) => {
     throw networkErrorFrom(reason);
   });
   const parsed: unknown = await response.json().catch(() => undefined);

@@ -1,13 +1,17 @@
 import createClient from "openapi-fetch";
+import { basePath } from "@/lib/base-path";
 import { apiErrorFrom, networkErrorFrom } from "./problem";
 import type { paths } from "./schema";
 
 /** Tells the server that a page of its own sent the request: another site cannot set it. */
 export const CSRF_HEADERS = { "X-Requested-With": "triptych" } as const;
 
+/** Where something of this server's is, under the path that it is served at. */
+export const apiAddress = (path: string) => `${basePath()}${path}`;
+
 /** The backend's API, typed by its OpenAPI document; the server adds the session to every request. */
 export const api = createClient<paths>({
-  baseUrl: window.location.origin,
+  baseUrl: window.location.origin + basePath(),
   headers: CSRF_HEADERS,
   fetch: (request) => fetch(request),
 });

@@ -325,6 +325,148 @@ export interface paths {
         };
         trace?: never;
     };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List events, newest first */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description E-mail address, `system` or `anonymous` */
+                    actor?: string;
+                    actor_id?: number;
+                    /** @description An action, or the part before the dot for all of a domain */
+                    action?: string;
+                    target_type?: string;
+                    target_id?: string;
+                    request_id?: string;
+                    /** @description At or after, RFC 3339 with a zone */
+                    from?: string;
+                    /** @description Before, RFC 3339 with a zone */
+                    to?: string;
+                    limit?: number;
+                    /** @description next_cursor of the page before */
+                    cursor?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AuditList"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export events as JSON Lines */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description E-mail address, `system` or `anonymous` */
+                    actor?: string;
+                    actor_id?: number;
+                    /** @description An action, or the part before the dot for all of a domain */
+                    action?: string;
+                    target_type?: string;
+                    target_id?: string;
+                    request_id?: string;
+                    /** @description At or after, RFC 3339 with a zone */
+                    from?: string;
+                    /** @description Before, RFC 3339 with a zone */
+                    to?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description One event per line, oldest first */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/x-ndjson": string;
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every operation and the roles that may use it */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Permissions"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -459,6 +601,41 @@ export interface components {
             password?: string;
             is_active?: boolean;
         };
+        AuditEvent: {
+            id: string;
+            /** Format: date-time */
+            occurred_at: string;
+            actor_id: number | null;
+            actor: string;
+            /** @description `session`, `api-key:<prefix>`, or empty without one */
+            credential: string;
+            action: string;
+            target_type: string;
+            target_id: string;
+            address: string;
+            request_id: string;
+            details: {
+                [key: string]: unknown;
+            };
+        };
+        AuditList: {
+            events: components["schemas"]["AuditEvent"][];
+            next_cursor: string | null;
+        };
+        Operation: {
+            /** @description `<domain>.<operation>` */
+            name: string;
+            method: string;
+            path: string;
+            summary: string;
+            /** @description Needs no sign-in */
+            public: boolean;
+            roles: ("admin" | "maintainer" | "viewer")[];
+        };
+        Permissions: {
+            roles: ("admin" | "maintainer" | "viewer")[];
+            operations: components["schemas"]["Operation"][];
+        };
         Component: {
             name: string;
             /** @enum {string} */
@@ -513,7 +690,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/json": components["schemas"]["Problem"];
+                "application/problem+json": components["schemas"]["Problem"];
             };
         };
         /** @description Default error response */
@@ -522,7 +699,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/json": components["schemas"]["Problem"];
+                "application/problem+json": components["schemas"]["Problem"];
             };
         };
     };

@@ -10,6 +10,8 @@ export type UserCreate = Schemas["UserCreate"];
 export type UserUpdate = Schemas["UserUpdate"];
 export type PlatformStatus = Schemas["Status"];
 export type ComponentStatus = Schemas["Component"];
+export type PermissionDocument = Schemas["Permissions"];
+export type AuditEvent = Schemas["AuditEvent"];
 export type FastPathNode = Schemas["Node"];
 
 export const ROLES: readonly Role[] = ["admin", "maintainer", "viewer"];

@@ -1,7 +1,7 @@
 import { render } from "@testing-library/react";
 import { vi } from "vitest";
 import { App, createApp } from "@/app";
-import type { PlatformStatus, Role, User } from "@/api/types";
+import type { PermissionDocument, PlatformStatus, Role, User } from "@/api/types";
 
 interface Answer {
   status?: number;
@@ -42,6 +42,17 @@ export const STATUS: PlatformStatus = {
   fast_path: { state: "not_installed", nodes: [] },
 };
 
+const EVERYBODY: Role[] = ["admin", "maintainer", "viewer"];
+const operation = (name: string, roles: Role[]) => ({ name, method: "GET", path: `/api/v1/${name}`, summary: `Does ${name}`, public: false, roles });
+
+export const PERMISSIONS: PermissionDocument = {
+  roles: EVERYBODY,
+  operations: [
+    ...["auth.me", "status.get_status", "permissions.get_permissions"].map((name) => operation(name, EVERYBODY)),
+    ...["users.list_users", "users.get_user", "audit.list_events", "audit.export_events"].map((name) => operation(name, ["admin"])),
+  ],
+};
+
 /** Open the whole application at a path, its server answered by `routes` (`METHOD /path`). */
 export function openApp(path: string, routes: Record<string, Handler> = {}) {
   const sent: SentRequest[] = [];
@@ -49,6 +60,7 @@ export function openApp(path: string, routes: Record<string, Handler> = {}) {
     "GET /bff/config": () => ({ body: { environment: "alpha", version: "0.1.0", signed_in: "GET /bff/session" in routes } }),
     "GET /healthz": () => ({ body: { status: "ok" } }),
     "GET /api/v1/status": () => ({ body: STATUS }),
+    "GET /api/v1/permissions": () => ({ body: PERMISSIONS }),
     ...routes,
   };
   vi.stubGlobal("fetch", async (input: RequestInfo | URL, init?: RequestInit) => {

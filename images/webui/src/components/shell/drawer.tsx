@@ -1,17 +1,17 @@
 import { X } from "lucide-react";
 import { Dialog } from "radix-ui";
-import type { Role } from "@/api/types";
+import { useTranslation } from "react-i18next";
 import { Button } from "@/components/ui/button";
 import { Brand, Navigation } from "./sidebar";
 
 interface DrawerProps {
-  role: Role;
   open: boolean;
   onOpenChange: (open: boolean) => void;
 }
 
 /** The sidebar of narrow screens: over the page, closed by Escape, the overlay or a choice. */
-export function Drawer({ role, open, onOpenChange }: DrawerProps) {
+export function Drawer({ open, onOpenChange }: DrawerProps) {
+  const { t } = useTranslation();
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
       <Dialog.Portal>
@@ -20,11 +20,11 @@ export function Drawer({ role, open, onOpenChange }: DrawerProps) {
           aria-describedby={undefined}
           className="fixed inset-y-0 left-0 z-50 flex w-72 max-w-[85vw] flex-col border-r border-line bg-surface shadow-2xl shadow-black/50 focus:outline-none lg:hidden"
         >
-          <Dialog.Title className="sr-only">Navigation</Dialog.Title>
+          <Dialog.Title className="sr-only">{t("Navigation")}</Dialog.Title>
           <Brand />
-          <Navigation role={role} onNavigate={() => onOpenChange(false)} />
+          <Navigation onNavigate={() => onOpenChange(false)} />
           <Dialog.Close asChild>
-            <Button variant="ghost" size="icon" aria-label="Close navigation" className="absolute top-2.5 right-3">
+            <Button variant="ghost" size="icon" aria-label={t("Close navigation")} className="absolute top-2.5 right-3">
               <X aria-hidden />
             </Button>
           </Dialog.Close>

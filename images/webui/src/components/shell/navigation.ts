@@ -1,29 +1,66 @@
-import { LayoutDashboard, Users, type LucideIcon } from "lucide-react";
-import type { Role } from "@/api/types";
+import {
+  Activity,
+  CircleUser,
+  Cpu,
+  Info,
+  LayoutDashboard,
+  ScrollText,
+  ShieldCheck,
+  Users,
+  type LucideIcon,
+} from "lucide-react";
+import type { Access } from "@/features/access/permissions";
+import { msg } from "@/i18n";
 
 export interface NavigationItem {
   label: string;
-  to: "/" | "/users";
+  to: "/" | "/system" | "/users" | "/roles" | "/audit" | "/profile" | "/about";
   icon: LucideIcon;
-  /** Who sees it; the backend enforces the same. */
-  roles: readonly Role[];
+  /** The operation of the permission document that the page cannot do without. */
+  operation: string;
 }
 
 export interface NavigationGroup {
+  id: string;
   label: string;
+  icon: LucideIcon;
   items: readonly NavigationItem[];
 }
 
-const EVERYBODY: readonly Role[] = ["admin", "maintainer", "viewer"];
-
-const NAVIGATION: readonly NavigationGroup[] = [
-  { label: "Platform", items: [{ label: "Dashboard", to: "/", icon: LayoutDashboard, roles: EVERYBODY }] },
-  { label: "Administration", items: [{ label: "Users", to: "/users", icon: Users, roles: ["admin"] }] },
+export const NAVIGATION: readonly NavigationGroup[] = [
+  {
+    id: "platform",
+    label: msg("Platform"),
+    icon: Activity,
+    items: [
+      { label: msg("Dashboard"), to: "/", icon: LayoutDashboard, operation: "status.get_status" },
+      { label: msg("System"), to: "/system", icon: Cpu, operation: "status.get_status" },
+    ],
+  },
+  {
+    id: "administration",
+    label: msg("Administration"),
+    icon: Users,
+    items: [
+      { label: msg("Users"), to: "/users", icon: Users, operation: "users.list_users" },
+      { label: msg("Roles"), to: "/roles", icon: ShieldCheck, operation: "permissions.get_permissions" },
+      { label: msg("Audit log"), to: "/audit", icon: ScrollText, operation: "audit.list_events" },
+    ],
+  },
+  {
+    id: "account",
+    label: msg("Account"),
+    icon: CircleUser,
+    items: [
+      { label: msg("Profile"), to: "/profile", icon: CircleUser, operation: "auth.me" },
+      { label: msg("About"), to: "/about", icon: Info, operation: "auth.me" },
+    ],
+  },
 ];
 
-/** The groups and entries a role sees; a group with nothing in it is left out. */
-export function navigationFor(role: Role): NavigationGroup[] {
-  return NAVIGATION.map((group) => ({ ...group, items: group.items.filter((item) => item.roles.includes(role)) })).filter(
+/** The groups and entries somebody may use; a group with nothing in it is left out. */
+export function navigationFor(access: Access): NavigationGroup[] {
+  return NAVIGATION.map((group) => ({ ...group, items: group.items.filter((item) => access.may(item.operation)) })).filter(
     (group) => group.items.length > 0,
   );
 }

@@ -5,7 +5,7 @@ const VARIANTS = {
   primary: "bg-gold text-on-gold hover:bg-gold-strong font-semibold",
   secondary: "border border-line bg-surface text-ink hover:bg-raised",
   ghost: "text-muted hover:bg-raised hover:text-ink",
-  danger: "bg-bad text-on-gold hover:brightness-110 font-semibold",
+  danger: "bg-bad text-on-bad hover:brightness-110 font-semibold",
 };
 
 export interface ButtonProps extends ComponentProps<"button"> {

@@ -1,6 +1,7 @@
 import { X } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
 import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
 import { Button } from "./button";
 
 interface DialogProps {
@@ -12,6 +13,7 @@ interface DialogProps {
 
 /** A modal dialog, open as long as it is mounted. */
 export function Dialog({ title, description, onClose, children }: DialogProps) {
+  const { t } = useTranslation();
   const describedBy = description ? {} : { "aria-describedby": undefined };
   return (
     <Radix.Root open onOpenChange={(open) => !open && onClose()}>
@@ -25,7 +27,7 @@ export function Dialog({ title, description, onClose, children }: DialogProps) {
           {description && <Radix.Description className="mt-1 text-muted">{description}</Radix.Description>}
           <div className="mt-5">{children}</div>
           <Radix.Close asChild>
-            <Button variant="ghost" size="icon" aria-label="Close" className="absolute top-4 right-4">
+            <Button variant="ghost" size="icon" aria-label={t("Close")} className="absolute top-4 right-4">
               <X aria-hidden />
             </Button>
           </Radix.Close>

@@ -8,7 +8,7 @@ interface FieldProps {
 }
 
 const CONTROL =
-  "h-10 w-full rounded-lg border bg-page px-3 text-ink placeholder:text-idle transition-colors " +
+  "h-10 w-full rounded-lg border bg-page px-3 text-ink placeholder:text-muted transition-colors " +
   "hover:border-idle focus:border-gold focus:outline-none focus-visible:outline-none";
 
 /** A labelled text input with its hint and error read out with it. */

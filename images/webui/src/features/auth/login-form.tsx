@@ -1,5 +1,7 @@
+import type { TFunction } from "i18next";
 import { LoaderCircle, LogIn } from "lucide-react";
 import { useState, type SyntheticEvent } from "react";
+import { useTranslation } from "react-i18next";
 import { ApiError } from "@/api/problem";
 import { Button } from "@/components/ui/button";
 import { TextField } from "@/components/ui/field";
@@ -9,6 +11,7 @@ import { useCountdown } from "./use-countdown";
 
 /** E-mail and password; what was typed stays after a refusal. */
 export function LoginForm({ onSuccess }: { onSuccess: () => void }) {
+  const { t } = useTranslation();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const login = useLogin();
@@ -22,9 +25,9 @@ export function LoginForm({ onSuccess }: { onSuccess: () => void }) {
 
   return (
     <form onSubmit={submit} className="space-y-5">
-      {login.error && <ErrorBanner error={login.error}>{explain(login.error, wait)}</ErrorBanner>}
+      {login.error && <ErrorBanner error={login.error}>{explain(t, login.error, wait)}</ErrorBanner>}
       <TextField
-        label="Email"
+        label={t("Email")}
         type="email"
         name="email"
         autoComplete="username"
@@ -33,7 +36,7 @@ export function LoginForm({ onSuccess }: { onSuccess: () => void }) {
         onChange={(event) => setEmail(event.target.value)}
       />
       <TextField
-        label="Password"
+        label={t("Password")}
         type="password"
         name="password"
         autoComplete="current-password"
@@ -43,26 +46,28 @@ export function LoginForm({ onSuccess }: { onSuccess: () => void }) {
       />
       <Button type="submit" variant="primary" className="h-10 w-full" disabled={login.isPending || wait > 0}>
         {login.isPending ? <LoaderCircle aria-hidden className="animate-spin" /> : <LogIn aria-hidden />}
-        {wait > 0 ? `Wait ${wait} s` : "Sign in"}
+        {wait > 0 ? t("Wait {{seconds}} s", { seconds: wait }) : t("Sign in")}
       </Button>
     </form>
   );
 }
 
-function explain(error: unknown, wait: number): string | undefined {
+function explain(t: TFunction, error: unknown, wait: number): string | undefined {
   if (!(error instanceof ApiError)) return undefined;
   switch (error.status) {
     case 400:
     case 422:
-      return "Enter a valid email and a password.";
+      return t("Enter a valid email and a password.");
     case 401:
-      return "The email or the password is wrong.";
+      return t("The email or the password is wrong.");
     case 403:
-      return "This account may not sign in. Ask an administrator.";
+      return t("This account may not sign in. Ask an administrator.");
     case 429:
-      return wait > 0 ? `Too many attempts. Try again in ${wait} seconds.` : "Too many attempts. You may try again now.";
+      return wait > 0
+        ? t("Too many attempts. Try again in {{seconds}} seconds.", { seconds: wait })
+        : t("Too many attempts. You may try again now.");
     case 503:
-      return "The platform is not available at the moment. Try again in a few seconds.";
+      return t("The platform is not available at the moment. Try again in a few seconds.");
     default:
       return undefined;
   }

@@ -1,8 +1,10 @@
 import { Boxes, Database, Globe, MemoryStick, Server, Zap, type LucideIcon } from "lucide-react";
+import { useTranslation } from "react-i18next";
 import type { ComponentStatus } from "@/api/types";
 import { Badge, type Tone } from "@/components/ui/badge";
 import { Card } from "@/components/ui/card";
 import { Skeleton } from "@/components/ui/states";
+import { msg } from "@/i18n";
 import { formatMilliseconds } from "@/lib/format";
 
 /** `unknown`: nobody could be asked, because the backend that knows is away. */
@@ -19,15 +21,16 @@ const ICONS: Record<string, LucideIcon> = {
 };
 
 const STATES: Record<ShownComponent["status"], { label: string; tone: Tone }> = {
-  healthy: { label: "Healthy", tone: "good" },
-  unavailable: { label: "Unavailable", tone: "bad" },
-  not_installed: { label: "Not installed", tone: "idle" },
-  unknown: { label: "Unknown", tone: "idle" },
+  healthy: { label: msg("Healthy"), tone: "good" },
+  unavailable: { label: msg("Unavailable"), tone: "bad" },
+  not_installed: { label: msg("Not installed"), tone: "idle" },
+  unknown: { label: msg("Unknown"), tone: "idle" },
 };
 
 export function ComponentGrid({ components }: { components: readonly ShownComponent[] }) {
+  const { t } = useTranslation();
   return (
-    <ul aria-label="Components" className="grid gap-3 sm:grid-cols-2 sm:gap-4 xl:grid-cols-5">
+    <ul aria-label={t("Components")} className="grid gap-3 sm:grid-cols-2 sm:gap-4 xl:grid-cols-5">
       {components.map((component) => (
         <li key={component.name}>
           <ComponentCard component={component} />
@@ -38,16 +41,17 @@ export function ComponentGrid({ components }: { components: readonly ShownCompon
 }
 
 function ComponentCard({ component: { name, status, detail, latency_ms } }: { component: ShownComponent }) {
+  const { t } = useTranslation();
   const Icon = ICONS[name] ?? Boxes;
   const { label, tone } = STATES[status];
-  const latency = status === "healthy" && latency_ms > 0 ? `Answers in ${formatMilliseconds(latency_ms)}` : "";
-  const note = detail || latency || NOTES[status];
+  const latency = status === "healthy" && latency_ms > 0 ? t("Answers in {{time}}", { time: formatMilliseconds(latency_ms) }) : "";
+  const note = detail || latency || t(NOTES[status]);
   return (
     <Card aria-label={name} className="grid h-full grid-cols-[auto_1fr_auto] items-center gap-x-3.5 gap-y-4 p-4 sm:grid-cols-[auto_1fr]">
       <Icon aria-hidden className="size-5 shrink-0 text-gold" />
       <div className="order-last sm:order-none sm:justify-self-end">
         <Badge tone={tone} dot>
-          {label}
+          {t(label)}
         </Badge>
       </div>
       <div className="min-w-0 sm:col-span-2">
@@ -61,10 +65,10 @@ function ComponentCard({ component: { name, status, detail, latency_ms } }: { co
 }
 
 const NOTES: Record<ShownComponent["status"], string> = {
-  healthy: "Working",
-  unavailable: "Does not answer",
-  not_installed: "Not part of this installation",
-  unknown: "Waiting for the backend",
+  healthy: msg("Working"),
+  unavailable: msg("Does not answer"),
+  not_installed: msg("Not part of this installation"),
+  unknown: msg("Waiting for the backend"),
 };
 
 export function ComponentGridSkeleton() {

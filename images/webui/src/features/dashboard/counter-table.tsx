@@ -1,3 +1,4 @@
+import { useTranslation } from "react-i18next";
 import { formatBytes, formatCompact, formatCount } from "@/lib/format";
 import type { CounterRate } from "./status";
 
@@ -5,27 +6,29 @@ const NUMBER = "px-3 py-2.5 text-right tabular-nums last:pr-5";
 
 /** Packets and bytes by protocol, total and per second. */
 export function CounterTable({ counters }: { counters: readonly CounterRate[] }) {
-  if (counters.length === 0) return <p className="border-t border-line px-5 py-4 text-muted">No traffic counted yet.</p>;
+  const { t } = useTranslation();
+  if (counters.length === 0) return <p className="border-t border-line px-5 py-4 text-muted">{t("No traffic counted yet.")}</p>;
   return (
-    <div className="overflow-x-auto border-t border-line">
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
+    <div tabIndex={0} role="group" aria-label={t("Traffic by protocol")} className="overflow-x-auto border-t border-line">
       <table className="w-full">
-        <caption className="sr-only">Traffic by protocol</caption>
+        <caption className="sr-only">{t("Traffic by protocol")}</caption>
         <thead className="text-xs text-muted">
           <tr>
             <th scope="col" className="px-5 py-2.5 text-left font-medium">
-              Protocol
+              {t("Protocol")}
             </th>
             <th scope="col" className={`${NUMBER} font-medium`}>
-              Packets
+              {t("Packets")}
             </th>
             <th scope="col" className={`${NUMBER} hidden font-medium sm:table-cell`}>
-              Bytes
+              {t("Bytes")}
             </th>
             <th scope="col" className={`${NUMBER} font-medium`}>
-              Packets/s
+              {t("Packets/s")}
             </th>
             <th scope="col" className={`${NUMBER} font-medium`}>
-              Bytes/s
+              {t("Bytes/s")}
             </th>
           </tr>
         </thead>

@@ -1,29 +1,33 @@
 import { useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
-import type { ComponentStatus, PlatformStatus } from "@/api/types";
-import { Card, PageHeader } from "@/components/ui/card";
+import { useTranslation } from "react-i18next";
+import type { ComponentStatus } from "@/api/types";
+import { PageHeader } from "@/components/ui/card";
 import { ErrorBanner, Skeleton } from "@/components/ui/states";
+import { formatClock } from "@/lib/format";
 import { COMPONENT_NAMES, ComponentGrid, ComponentGridSkeleton, type ShownComponent } from "./component-grid";
 import { FastPathPanel } from "./fast-path-panel";
+import { Installation } from "./installation";
 import { statusQuery, webuiQuery, type StatusData } from "./status";
 
 export function DashboardPage() {
+  const { t } = useTranslation();
   const status = useQuery(statusQuery(useQueryClient()));
   const webui = useQuery(webuiQuery);
   return (
     <>
-      <PageHeader title="Dashboard" actions={<Freshness status={status} />}>
-        Health of the platform, checked every five seconds.
+      <PageHeader title={t("Dashboard")} actions={<Freshness status={status} />}>
+        {t("Health of the platform, checked every five seconds.")}
       </PageHeader>
       <div className="space-y-8">
         {status.error && <ErrorBanner error={status.error} />}
         <section aria-labelledby="components">
           <h2 id="components" className="mb-3 text-base font-semibold">
-            Components
+            {t("Components")}
           </h2>
           {status.isPending ? <ComponentGridSkeleton /> : <ComponentGrid components={shownComponents(status, webui)} />}
         </section>
         {status.isPending && <Skeleton className="h-20 rounded-xl" />}
-        {status.data && <Facts status={status.data.current.status} />}
+        {status.data && <Installation status={status.data.current.status} />}
         {status.data && !status.error && <FastPathPanel data={status.data} />}
       </div>
     </>
@@ -31,12 +35,13 @@ export function DashboardPage() {
 }
 
 function Freshness({ status }: { status: UseQueryResult<StatusData> }) {
+  const { t } = useTranslation();
   if (!status.data) return null;
-  const time = new Date(status.dataUpdatedAt).toLocaleTimeString();
+  const time = formatClock(status.dataUpdatedAt);
   return (
     <p className="flex items-center gap-2 text-xs text-muted">
       <span aria-hidden className={`size-2 rounded-full ${status.error ? "bg-bad" : "animate-pulse bg-good"}`} />
-      {status.error ? `Last answer at ${time}` : `Updated at ${time}`}
+      {status.error ? t("Last answer at {{time}}", { time }) : t("Updated at {{time}}", { time })}
     </p>
   );
 }
@@ -64,27 +69,4 @@ function ownState({ data, error }: Pick<UseQueryResult<ComponentStatus>, "data" 
 
 function blank(name: string, status: ShownComponent["status"]): ShownComponent {
   return { name, status, detail: "", latency_ms: 0 };
-}
-
-const ENGINES: Record<string, string> = { postgresql: "PostgreSQL", mysql: "MySQL / MariaDB", sqlite: "SQLite" };
-
-function Facts({ status }: { status: PlatformStatus }) {
-  const facts = [
-    ["Environment", status.environment],
-    ["Platform version", status.version],
-    ["Database engine", ENGINES[status.database_engine] ?? status.database_engine],
-    ["Schema version", status.schema_version === null ? "unknown" : String(status.schema_version)],
-  ];
-  return (
-    <Card aria-label="Installation">
-      <dl className="grid grid-cols-2 gap-x-6 gap-y-4 px-5 py-4 lg:grid-cols-4">
-        {facts.map(([term, value]) => (
-          <div key={term}>
-            <dt className="text-xs text-muted">{term}</dt>
-            <dd className="mt-0.5 text-base font-medium">{value}</dd>
-          </div>
-        ))}
-      </dl>
-    </Card>
-  );
 }

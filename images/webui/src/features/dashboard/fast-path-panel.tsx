@@ -1,20 +1,24 @@
 import { clsx } from "clsx";
+import type { TFunction } from "i18next";
 import { Unplug, ZapOff } from "lucide-react";
 import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
 import type { FastPathNode } from "@/api/types";
 import { Badge, type Tone } from "@/components/ui/badge";
 import { Card } from "@/components/ui/card";
 import { EmptyState } from "@/components/ui/states";
+import { msg } from "@/i18n";
 import { formatBytes } from "@/lib/format";
 import { CounterTable } from "./counter-table";
 import { counterRates, type StatusData } from "./status";
 
 export function FastPathPanel({ data }: { data: StatusData }) {
+  const { t } = useTranslation();
   const { state, nodes } = data.current.status.fast_path;
   return (
     <section aria-labelledby="fast-path">
       <h2 id="fast-path" className="mb-3 text-base font-semibold">
-        Fast path
+        {t("Fast path")}
       </h2>
       {nodes.length > 0 ? (
         <div className={clsx("grid gap-4", nodes.length > 1 && "xl:grid-cols-2")}>
@@ -23,37 +27,44 @@ export function FastPathPanel({ data }: { data: StatusData }) {
           ))}
         </div>
       ) : (
-        <Card>{EMPTY[state]}</Card>
+        <Card>
+          <EmptyState icon={EMPTY[state].icon} title={t(EMPTY[state].title)}>
+            {t(EMPTY[state].text)}
+          </EmptyState>
+        </Card>
       )}
     </section>
   );
 }
 
 const EMPTY = {
-  not_installed: (
-    <EmptyState icon={ZapOff} title="The fast path is not installed">
-      Enable the Go backend in the chart's values to count and filter traffic on nodes that can run it. Everything else
-      works without it.
-    </EmptyState>
-  ),
-  unavailable: (
-    <EmptyState icon={Unplug} title="No fast-path node answers">
-      The Go backend is installed, but none of its pods could be reached. Check that a node has the fast-path labels and
-      free hugepages.
-    </EmptyState>
-  ),
-  running: (
-    <EmptyState icon={Unplug} title="No fast-path node yet">
-      The Go backend runs, but has reported no node so far.
-    </EmptyState>
-  ),
+  not_installed: {
+    icon: ZapOff,
+    title: msg("The fast path is not installed"),
+    text: msg(
+      "Enable the Go backend in the chart's values to count and filter traffic on nodes that can run it. Everything else works without it.",
+    ),
+  },
+  unavailable: {
+    icon: Unplug,
+    title: msg("No fast-path node answers"),
+    text: msg(
+      "The Go backend is installed, but none of its pods could be reached. Check that a node has the fast-path labels and free hugepages.",
+    ),
+  },
+  running: {
+    icon: Unplug,
+    title: msg("No fast-path node yet"),
+    text: msg("The Go backend runs, but has reported no node so far."),
+  },
 };
 
 const MODES: Record<string, Tone> = { native: "good", generic: "gold" };
 
 function NodeCard({ node, data }: { node: FastPathNode; data: StatusData }) {
+  const { t } = useTranslation();
   return (
-    <Card aria-label={`Node ${node.node}`} className="overflow-hidden">
+    <Card aria-label={t("Node {{name}}", { name: node.node })} className="overflow-hidden">
       <div className="flex flex-wrap items-center justify-between gap-2 px-5 pt-4">
         <h3 className="font-medium">{node.node}</h3>
         <Badge tone={MODES[node.xdp_mode] ?? "idle"} dot>
@@ -62,11 +73,11 @@ function NodeCard({ node, data }: { node: FastPathNode; data: StatusData }) {
       </div>
       {node.reason && <p className="px-5 pt-1 text-xs text-muted">{node.reason}</p>}
       <dl className="grid grid-cols-2 gap-x-6 gap-y-4 px-5 py-4 sm:grid-cols-[repeat(auto-fit,minmax(10rem,1fr))]">
-        <Fact term="Interface">{node.interface || "none"}</Fact>
-        <Fact term="Kernel">{node.kernel}</Fact>
-        <Fact term="Version">{node.version}</Fact>
-        <Fact term="Hugepages">{hugepages(node)}</Fact>
-        <Fact term="NUMA nodes">{numa(node)}</Fact>
+        <Fact term={t("Interface")}>{node.interface || t("none")}</Fact>
+        <Fact term={t("Kernel")}>{node.kernel}</Fact>
+        <Fact term={t("Version")}>{node.version}</Fact>
+        <Fact term={t("Hugepages")}>{hugepages(t, node)}</Fact>
+        <Fact term={t("NUMA nodes")}>{numa(t, node)}</Fact>
       </dl>
       <CounterTable counters={counterRates(node, data)} />
     </Card>
@@ -82,18 +93,18 @@ function Fact({ term, children }: { term: string; children: ReactNode }) {
   );
 }
 
-function hugepages({ hugepages: pools }: FastPathNode): ReactNode {
+function hugepages(t: TFunction, { hugepages: pools }: FastPathNode): ReactNode {
   const used = pools.filter((pool) => pool.total > 0);
-  if (used.length === 0) return "none";
+  if (used.length === 0) return t("none");
   return used.map((pool) => (
     <span key={pool.size_bytes} className="block">
-      {pool.free} of {pool.total} × {formatBytes(pool.size_bytes)} free
+      {t("{{free}} of {{total}} × {{size}} free", { free: pool.free, total: pool.total, size: formatBytes(pool.size_bytes) })}
     </span>
   ));
 }
 
-function numa({ numa_nodes: nodes }: FastPathNode): ReactNode {
-  if (nodes.length === 0) return "unknown";
+function numa(t: TFunction, { numa_nodes: nodes }: FastPathNode): ReactNode {
+  if (nodes.length === 0) return t("unknown");
   return nodes.map(({ id, cpus, memory_bytes }) => (
     <span key={id} className="block">
       {id}: CPU {cpus}, {formatBytes(memory_bytes)}

@@ -15,6 +15,12 @@ export const usersQuery = ({ page = 1, search, sort = "email" }: UsersSearch) =>
     },
   });
 
+export const userQuery = (id: number) =>
+  queryOptions({
+    queryKey: ["users", id],
+    queryFn: ({ signal }) => bodyOf(api.GET(ONE, { params: { path: { user_id: id } }, signal })),
+  });
+
 export const useCreateUser = () => useUsersMutation((body: UserCreate) => bodyOf(api.POST("/api/v1/users", { body })));
 
 export const useUpdateUser = ({ id }: Pick<User, "id">) =>

@@ -1,10 +1,12 @@
 import { Search } from "lucide-react";
 import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
 
 const DELAY_MS = 300;
 
 /** A search field that reports what was typed once the typing pauses. */
 export function SearchBox({ value, onChange }: { value: string; onChange: (text: string) => void }) {
+  const { t } = useTranslation();
   const [text, setText] = useState(value);
   const [reported, setReported] = useState(value);
   if (value !== reported) {
@@ -24,8 +26,8 @@ export function SearchBox({ value, onChange }: { value: string; onChange: (text:
       <Search aria-hidden className="absolute top-3 left-3 size-4 text-muted" />
       <input
         type="search"
-        aria-label="Search users"
-        placeholder="Search by name or email"
+        aria-label={t("Search users")}
+        placeholder={t("Search by name or email")}
         maxLength={100}
         value={text}
         onChange={(event) => setText(event.target.value)}

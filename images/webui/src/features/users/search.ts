@@ -26,14 +26,6 @@ export function parseUsersSearch(raw: Record<string, unknown>): UsersSearch {
   };
 }
 
-function isSort(value: unknown): value is Sort {
+export function isSort(value: unknown): value is Sort {
   return typeof value === "string" && SORTABLE.includes(value.replace(/^-/, "") as SortColumn);
-}
-
-export function sortOf(sort: Sort = "email"): { id: SortColumn; desc: boolean } {
-  return { id: sort.replace(/^-/, "") as SortColumn, desc: sort.startsWith("-") };
-}
-
-export function sortText(column: SortColumn, desc: boolean): Sort {
-  return desc ? `-${column}` : column;
 }

@@ -1,23 +1,26 @@
+import { useTranslation } from "react-i18next";
 import { ApiError } from "@/api/problem";
 import type { User, UserCreate } from "@/api/types";
 import { Dialog } from "@/components/ui/dialog";
 import { ErrorBanner } from "@/components/ui/states";
+import { toast } from "@/components/ui/toast";
 import { useCreateUser, useUpdateUser } from "./api";
 import { UserForm, type UserFormValues } from "./user-form";
 
 const SHOWN_FIELDS = ["email", "full_name", "role", "password", "is_active"];
 
 export function CreateUserDialog({ onClose }: { onClose: () => void }) {
+  const { t } = useTranslation();
   const create = useCreateUser();
   return (
-    <Dialog title="New user" onClose={onClose}>
+    <Dialog title={t("New user")} onClose={onClose}>
       <GeneralError error={create.error} />
       <UserForm
         values={{ email: "", full_name: "", role: "viewer", password: "", is_active: true }}
-        submitLabel="Create user"
+        submitLabel={t("Create user")}
         pending={create.isPending}
         errors={fieldsOf(create.error)}
-        onSubmit={(values) => create.mutate(creation(values), { onSuccess: onClose })}
+        onSubmit={(values) => create.mutate(creation(values), { onSuccess: (user) => done(t("{{email}} is created.", { email: user.email }), onClose) })}
         onCancel={onClose}
       />
     </Dialog>
@@ -25,21 +28,27 @@ export function CreateUserDialog({ onClose }: { onClose: () => void }) {
 }
 
 export function EditUserDialog({ user, onClose }: { user: User; onClose: () => void }) {
+  const { t } = useTranslation();
   const update = useUpdateUser(user);
   return (
-    <Dialog title="Edit user" description={user.email} onClose={onClose}>
+    <Dialog title={t("Edit user")} description={user.email} onClose={onClose}>
       <GeneralError error={update.error} />
       <UserForm
         existing
         values={{ ...user, password: "" }}
-        submitLabel="Save changes"
+        submitLabel={t("Save changes")}
         pending={update.isPending}
         errors={fieldsOf(update.error)}
-        onSubmit={(values) => update.mutate(changes(values, user), { onSuccess: onClose })}
+        onSubmit={(values) => update.mutate(changes(values, user), { onSuccess: () => done(t("The changes are saved."), onClose) })}
         onCancel={onClose}
       />
     </Dialog>
   );
+}
+
+function done(text: string, onClose: () => void): void {
+  toast(text);
+  onClose();
 }
 
 /** A refusal that no field of the form explains. */

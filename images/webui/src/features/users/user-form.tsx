@@ -1,8 +1,10 @@
 import { useState, type SyntheticEvent } from "react";
+import { useTranslation } from "react-i18next";
 import { ROLES, type Role, type User } from "@/api/types";
 import { Button } from "@/components/ui/button";
 import { DialogActions } from "@/components/ui/dialog";
 import { SelectField, TextField } from "@/components/ui/field";
+import { msg } from "@/i18n";
 
 export type UserFormValues = Pick<User, "email" | "full_name" | "role" | "is_active"> & { password: string };
 
@@ -20,12 +22,13 @@ interface UserFormProps {
 }
 
 const ROLE_NOTES: Record<Role, string> = {
-  admin: "Everything, users included.",
-  maintainer: "Reads and writes; does not manage users.",
-  viewer: "Reads only.",
+  admin: msg("Everything, users included."),
+  maintainer: msg("Reads and writes; does not manage users."),
+  viewer: msg("Reads only."),
 };
 
 export function UserForm({ values, existing = false, submitLabel, pending, errors, onSubmit, onCancel }: UserFormProps) {
+  const { t } = useTranslation();
   const [form, setForm] = useState(values);
   const set = (change: Partial<UserFormValues>) => setForm((old) => ({ ...old, ...change }));
   const submit = (event: SyntheticEvent) => {
@@ -36,7 +39,7 @@ export function UserForm({ values, existing = false, submitLabel, pending, error
   return (
     <form onSubmit={submit} className="space-y-4">
       <TextField
-        label="Email"
+        label={t("Email")}
         type="email"
         required
         maxLength={254}
@@ -46,7 +49,7 @@ export function UserForm({ values, existing = false, submitLabel, pending, error
         onChange={(event) => set({ email: event.target.value })}
       />
       <TextField
-        label="Full name"
+        label={t("Full name")}
         required
         maxLength={200}
         autoComplete="off"
@@ -55,9 +58,9 @@ export function UserForm({ values, existing = false, submitLabel, pending, error
         onChange={(event) => set({ full_name: event.target.value })}
       />
       <SelectField
-        label="Role"
+        label={t("Role")}
         value={form.role}
-        hint={ROLE_NOTES[form.role]}
+        hint={t(ROLE_NOTES[form.role])}
         error={errors.role}
         onChange={(event) => set({ role: event.target.value as Role })}
       >
@@ -66,11 +69,11 @@ export function UserForm({ values, existing = false, submitLabel, pending, error
         ))}
       </SelectField>
       <TextField
-        label="Password"
+        label={t("Password")}
         type="password"
         required={!existing}
         autoComplete="new-password"
-        hint={existing ? "Leave empty to keep the present one." : undefined}
+        hint={existing ? t("Leave empty to keep the present one.") : undefined}
         value={form.password}
         error={errors.password}
         onChange={(event) => set({ password: event.target.value })}
@@ -83,12 +86,12 @@ export function UserForm({ values, existing = false, submitLabel, pending, error
             checked={form.is_active}
             onChange={(event) => set({ is_active: event.target.checked })}
           />
-          May sign in
+          {t("May sign in")}
         </label>
       )}
       {errors.is_active && <p className="text-xs text-bad">{errors.is_active}</p>}
       <DialogActions>
-        <Button onClick={onCancel}>Cancel</Button>
+        <Button onClick={onCancel}>{t("Cancel")}</Button>
         <Button type="submit" variant="primary" disabled={pending}>
           {submitLabel}
         </Button>

@@ -2,15 +2,15 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { UserPlus } from "lucide-react";
 import { useState } from "react";
+import { useTranslation } from "react-i18next";
 import type { User } from "@/api/types";
-import { ForbiddenPage } from "@/components/error-page";
 import { Button } from "@/components/ui/button";
 import { Card, PageHeader } from "@/components/ui/card";
+import { Pagination } from "@/components/ui/pagination";
 import { ErrorState } from "@/components/ui/states";
-import { useUser } from "@/features/auth/session";
+import { Guarded } from "@/features/access/guarded";
 import { usersQuery } from "./api";
 import { DeleteUserDialog } from "./delete-user-dialog";
-import { Pagination } from "./pagination";
 import { SearchBox } from "./search-box";
 import type { UsersSearch } from "./search";
 import { CreateUserDialog, EditUserDialog } from "./user-dialog";
@@ -19,11 +19,14 @@ import { UsersTable } from "./users-table";
 type OpenDialog = { kind: "create" } | { kind: "edit" | "delete"; user: User } | null;
 
 /** The users page for admins; the backend refuses everybody else as well. */
-export function UsersPage() {
-  return useUser().role === "admin" ? <UserAdministration /> : <ForbiddenPage />;
-}
+export const UsersPage = () => (
+  <Guarded operation="users.list_users">
+    <UserAdministration />
+  </Guarded>
+);
 
 function UserAdministration() {
+  const { t } = useTranslation();
   const search = useSearch({ from: "/signed-in/users" });
   const navigate = useNavigate({ from: "/users" });
   const users = useQuery(usersQuery(search));
@@ -35,14 +38,14 @@ function UserAdministration() {
   return (
     <>
       <PageHeader
-        title="Users"
+        title={t("Users")}
         actions={
           <Button variant="primary" onClick={() => setDialog({ kind: "create" })}>
-            <UserPlus aria-hidden /> New user
+            <UserPlus aria-hidden /> {t("New user")}
           </Button>
         }
       >
-        Who may sign in, and what they may do.
+        {t("Who may sign in, and what they may do.")}
       </PageHeader>
       <SearchBox value={search.search ?? ""} onChange={(text) => change({ search: text || undefined })} />
       <Card className="overflow-hidden">

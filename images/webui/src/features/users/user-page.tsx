@@ -1,0 +1,112 @@
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useNavigate, useParams } from "@tanstack/react-router";
+import { Pencil, ScrollText, Trash2 } from "lucide-react";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import type { User } from "@/api/types";
+import { Button } from "@/components/ui/button";
+import { Card, PageHeader } from "@/components/ui/card";
+import { Facts } from "@/components/ui/facts";
+import { EmptyState, ErrorState, Skeleton } from "@/components/ui/states";
+import { Tabs } from "@/components/ui/tabs";
+import { Guarded } from "@/features/access/guarded";
+import { useAccess } from "@/features/access/permissions";
+import { auditQuery } from "@/features/audit/audit-page";
+import { EventTable } from "@/features/audit/event-table";
+import { useUser } from "@/features/auth/session";
+import { formatTime } from "@/lib/format";
+import { userQuery } from "./api";
+import { DeleteUserDialog } from "./delete-user-dialog";
+import { EditUserDialog } from "./user-dialog";
+import { RoleBadge, StateBadge } from "./users-table";
+
+export const UserPage = () => (
+  <Guarded operation="users.get_user">
+    <UserDetail />
+  </Guarded>
+);
+
+function UserDetail() {
+  const { userId } = useParams({ from: "/signed-in/users/$userId" });
+  const user = useQuery(userQuery(Number(userId)));
+  if (user.error) return <ErrorState level="h1" error={user.error} onRetry={() => void user.refetch()} />;
+  return user.data ? <Loaded user={user.data} /> : <Skeleton className="h-60 rounded-xl" />;
+}
+
+function Loaded({ user }: { user: User }) {
+  const { t } = useTranslation();
+  const access = useAccess();
+  const tabs = [{ id: "account", label: t("Account"), render: () => <Account user={user} /> }];
+  if (access.may("audit.list_events")) {
+    tabs.push({ id: "activity", label: t("Activity"), render: () => <Activity actor={user.email} /> });
+  }
+  return (
+    <>
+      <PageHeader title={user.full_name || user.email} actions={<Actions user={user} />}>
+        {user.email}
+      </PageHeader>
+      <Tabs label={t("User")} tabs={tabs} />
+    </>
+  );
+}
+
+function Actions({ user }: { user: User }) {
+  const { t } = useTranslation();
+  const me = useUser();
+  const navigate = useNavigate();
+  const [open, setOpen] = useState<"edit" | "delete" | null>(null);
+  return (
+    <div className="flex gap-3">
+      <Button onClick={() => setOpen("edit")}>
+        <Pencil aria-hidden /> {t("Edit")}
+      </Button>
+      <Button disabled={user.id === me.id} onClick={() => setOpen("delete")}>
+        <Trash2 aria-hidden /> {t("Delete")}
+      </Button>
+      {open === "edit" && <EditUserDialog user={user} onClose={() => setOpen(null)} />}
+      {open === "delete" && (
+        <DeleteUserDialog user={user} onClose={() => setOpen(null)} onDeleted={() => void navigate({ to: "/users" })} />
+      )}
+    </div>
+  );
+}
+
+function Account({ user }: { user: User }) {
+  const { t } = useTranslation();
+  return (
+    <Facts
+      label={t("Account")}
+      facts={[
+        [t("Role"), <RoleBadge key="role" role={user.role} />],
+        [t("State"), <StateBadge key="state" active={user.is_active} />],
+        [t("Created"), formatTime(user.created_at)],
+        [t("Changed"), formatTime(user.updated_at)],
+      ]}
+    />
+  );
+}
+
+/** What the user did, newest first. */
+function Activity({ actor }: { actor: string }) {
+  const { t } = useTranslation();
+  const events = useInfiniteQuery(auditQuery({ actor }));
+  const [open, setOpen] = useState<string>();
+  if (events.error) return <ErrorState error={events.error} onRetry={() => void events.refetch()} />;
+  return (
+    <Card className="overflow-hidden">
+      <EventTable
+        rows={events.data?.pages.flatMap((page) => page.events)}
+        open={open}
+        onOpen={setOpen}
+        empty={<EmptyState icon={ScrollText} title={t("Nothing recorded yet")} />}
+      />
+      {events.hasNextPage && (
+        <div className="border-t border-line p-3 text-center">
+          <Button disabled={events.isFetchingNextPage} onClick={() => void events.fetchNextPage()}>
+            {t("Older events")}
+          </Button>
+        </div>
+      )}
+    </Card>
+  );
+}
