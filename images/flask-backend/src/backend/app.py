@@ -27,6 +27,7 @@ from backend.events.hub import EventHub
 from backend.events.streams import StreamSlots
 from backend.guard import views as guard_views
 from backend.health import views as health_views
+from backend.ingest import views as ingest_views
 from backend.integrations import views as webhooks_views
 from backend.integrations.addresses import AddressFence
 from backend.integrations.outgoing import OutgoingClient
@@ -53,6 +54,7 @@ _BLUEPRINTS = (
     webhooks_views.blueprint,
     guard_views.blueprint,
     events_views.blueprint,
+    ingest_views.blueprint,
 )
 
 

@@ -47,6 +47,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "webhooks.list_deliveries": ADMINS,
     "webhooks.redeliver": ADMINS,
     "events.stream_events": ANYBODY_SIGNED_IN,
+    "ingest.list_streams": ANYBODY_SIGNED_IN,
+    # Payloads may be confidential.
+    "ingest.tail": WRITERS,
     "guard.list_rules": ANYBODY_SIGNED_IN,
     "guard.create_rule": WRITERS,
     "guard.get_rule": ANYBODY_SIGNED_IN,

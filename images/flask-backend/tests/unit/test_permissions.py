@@ -56,7 +56,8 @@ def test_roles(app, as_role, role):
         allowed = PERMISSIONS[endpoint] == PUBLIC or role in PERMISSIONS[endpoint]
         status = client.request(method, path).status_code
         assert (status != 403) == allowed, (endpoint, method, status)
-        assert status < 500
+        # What is not installed here answers 503.
+        assert status < 500 or (endpoint, status) == ("ingest.tail", 503)
 
 
 def test_documented_operations_are_the_served_ones(app, anonymous):

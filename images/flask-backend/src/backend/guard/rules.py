@@ -153,7 +153,7 @@ def snapshot(database: Database) -> tuple[dict, list[dict]]:
         rows = fetch(db, f"SELECT {_COLUMNS} FROM guard_rules WHERE {_LIVE} ORDER BY id", _clock())
         return policy, [_decoded(row) for row in rows]
 
-    return database.read(work)
+    return database.write(work)
 
 
 def revision(db) -> int:
