@@ -22,6 +22,7 @@ from backend.config import Settings, load_settings
 from backend.context import Services
 from backend.crypto import secret_box
 from backend.database.session import Database
+from backend.dumping import OrjsonProvider
 from backend.events import views as events_views
 from backend.events.hub import EventHub
 from backend.events.streams import StreamSlots
@@ -66,7 +67,7 @@ def create_app(settings: Settings) -> Flask:
     """
     app = Flask("backend", static_folder=None)
     app.config.update(_configuration(settings))
-    app.json.sort_keys = False
+    app.json = OrjsonProvider(app)
     # One trailing slash is one more path: no redirects.
     app.url_map.strict_slashes = True
     services = build_services(settings)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC
 from typing import ClassVar
 
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from webargs.flaskparser import FlaskParser
+
+from backend.dumping import FastDump, utc_text
 
 _REFUSED_CATEGORIES = {"Cc", "Cs"}
 
@@ -37,7 +38,7 @@ class UtcDateTime(fields.DateTime):
     def _serialize(self, value, attr, obj, **kwargs):
         if value is None:
             return None
-        return value.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
+        return utc_text(value)
 
 
 class Flag(fields.Boolean):
@@ -52,7 +53,7 @@ class Flag(fields.Boolean):
         return value
 
 
-class StrictSchema(Schema):
+class StrictSchema(FastDump, Schema):
     """Unknown fields are errors."""
 
     class Meta:

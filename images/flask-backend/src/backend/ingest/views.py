@@ -14,23 +14,23 @@ blueprint = Blueprint("ingest", __name__, url_prefix="/api/v1/ingest", descripti
 _STATES = validate.OneOf(["running", "unavailable", "not_installed"])
 
 
-class LossSchema(StrictSchema):
+class IngestLossSchema(StrictSchema):
     cause = fields.String(required=True)
     datagrams = fields.Integer(required=True)
 
 
-class CountersSchema(StrictSchema):
+class IngestCountersSchema(StrictSchema):
     received = fields.Integer(required=True)
     delivered = fields.Integer(required=True)
     pending = fields.Integer(required=True)
-    dropped = fields.List(fields.Nested(LossSchema), required=True)
+    dropped = fields.List(fields.Nested(IngestLossSchema), required=True)
 
 
-class StreamSchema(StrictSchema):
+class IngestStreamSchema(StrictSchema):
     port = fields.Integer(required=True)
     mode = fields.String(required=True)
     reason = fields.String(required=True)
-    counters = fields.Nested(CountersSchema, required=True)
+    counters = fields.Nested(IngestCountersSchema, required=True)
     subscribers = fields.Integer(required=True)
     received_per_second = fields.Float(
         required=True, allow_none=True, metadata={"description": "Since the last look, at most a minute ago; else null"}
@@ -38,7 +38,7 @@ class StreamSchema(StrictSchema):
     dropped_per_second = fields.Float(required=True, allow_none=True)
 
 
-class QueueSchema(StrictSchema):
+class IngestQueueSchema(StrictSchema):
     name = fields.String(required=True)
     numa_node = fields.Integer(required=True, allow_none=True)
     page_kind = fields.String(required=True)
@@ -50,20 +50,20 @@ class QueueSchema(StrictSchema):
     fill_ring_empty = fields.Integer(required=True)
 
 
-class SubscriptionSchema(StrictSchema):
+class IngestSubscriptionSchema(StrictSchema):
     id = fields.Integer(required=True)
     peer = fields.String(required=True)
     ports = fields.List(fields.Integer(), required=True)
-    counters = fields.Nested(CountersSchema, required=True)
+    counters = fields.Nested(IngestCountersSchema, required=True)
 
 
 class IngestNodeSchema(StrictSchema):
     address = fields.String(required=True)
     node = fields.String(required=True)
     error = fields.String(required=True)
-    streams = fields.List(fields.Nested(StreamSchema), required=True)
-    queues = fields.List(fields.Nested(QueueSchema), required=True)
-    subscriptions = fields.List(fields.Nested(SubscriptionSchema), required=True)
+    streams = fields.List(fields.Nested(IngestStreamSchema), required=True)
+    queues = fields.List(fields.Nested(IngestQueueSchema), required=True)
+    subscriptions = fields.List(fields.Nested(IngestSubscriptionSchema), required=True)
 
 
 class IngestStreamsSchema(StrictSchema):
