@@ -44,7 +44,7 @@ cluster-up: tools ## Create the local kind cluster only (a second call changes n
 cluster-down: down ## The same as `make down`
 
 ##@ Test
-.PHONY: lint test test-unit test-chart test-integration test-cluster test-e2e test-ct
+.PHONY: lint test test-unit test-chart test-integration test-cluster test-e2e test-ct bench
 lint: tools ## Run every linter, chart-testing's included
 	$(PYTHON) ci/lint.py
 
@@ -59,6 +59,9 @@ test-chart: tools ## Rendered manifests against rules and Kubernetes schemas
 
 test-integration: tools ## Images and backend on real database servers
 	$(PYTHON) ci/test.py integration
+
+bench: tools ## The backend against FastAPI + SQLAlchemy on one PostgreSQL; writes docs/performance-backend.md
+	$(PYTHON) tests/performance/bench.py
 
 test-cluster: tools ## Install, upgrade, break and mend the platform on a real kind cluster
 	$(PYTHON) ci/test.py cluster

@@ -77,3 +77,7 @@ class Blueprint(SmorestBlueprint):
     """A flask-smorest blueprint that parses strictly."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def arguments(self, schema, **options):
+        # One schema object for all requests: loading changes nothing in it, making one costs as much as loading.
+        return super().arguments(schema() if isinstance(schema, type) else schema, **options)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging.config
 
+import orjson
 import structlog
 
 HIDDEN = frozenset({"password", "access_token", "refresh_token", "authorization", "token", "secret"})
@@ -24,13 +26,20 @@ _SHARED = [
 ]
 
 
+def _json(event: dict, **options) -> str:
+    try:
+        return orjson.dumps(event, options["default"]).decode()
+    except TypeError:
+        return json.dumps(event, **options)
+
+
 def _formatter() -> structlog.stdlib.ProcessorFormatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.EventRenamer("message"),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_json),
         ],
     )
 

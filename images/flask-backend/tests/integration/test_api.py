@@ -3,6 +3,7 @@
 from unit.test_audit import *
 from unit.test_bad_input import *
 from unit.test_guard import *
+from unit.test_ingest import *
 from unit.test_jobs import *
 from unit.test_permissions import *
 from unit.test_sessions import *
