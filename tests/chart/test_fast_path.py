@@ -75,12 +75,46 @@ def test_single_numa_node_is_guaranteed(helm: str) -> None:
         assert int(container["resources"]["limits"]["cpu"]) >= 1
 
 
-@pytest.mark.parametrize(
-    "policy, extra", [("none", set()), ("preferred", {"SYS_NICE"}), ("single-numa-node", {"SYS_NICE"})]
-)
-def test_memory_is_bound_only_when_asked(policy: str, extra: set[str]) -> None:
-    spec = agent(fast_path(numa={"policy": policy}, resources={"requests": WHOLE, "limits": WHOLE}))
-    assert set(capabilities(spec)) == {"BPF", "NET_ADMIN"} | extra
+# Values, and the capabilities that they add.
+RIGHTS = {
+    "nothing": ({}, set()),
+    "NUMA preferred": ({"numa": {"policy": "preferred"}}, {"SYS_NICE"}),
+    "one NUMA node": (
+        {"numa": {"policy": "single-numa-node"}, "resources": {"requests": WHOLE, "limits": WHOLE}},
+        {"SYS_NICE"},
+    ),
+    "AF_XDP": ({"ingest": {"ports": [2055]}}, {"NET_RAW", "IPC_LOCK"}),
+    "AF_XDP, low port": ({"ingest": {"ports": [514]}}, {"NET_RAW", "IPC_LOCK", "NET_BIND_SERVICE"}),
+    "sockets": ({"ingest": {"ports": [2055], "mode": "socket"}}, set()),
+}
+
+
+@pytest.mark.parametrize("values, added", RIGHTS.values(), ids=RIGHTS.keys())
+def test_capabilities_come_only_with_what_needs_them(values: dict, added: set[str]) -> None:
+    assert set(capabilities(agent(fast_path(**values)))) == {"BPF", "NET_ADMIN"} | added
+
+
+@pytest.mark.parametrize("mode, kind", [("fast-path", "DaemonSet"), ("socket", "Deployment")])
+def test_ingest_ports_are_open_in_every_mode(mode: str, kind: str) -> None:
+    objects = fast_path(mode=mode, ingest={"ports": [514, 2055]})
+    (container,) = pod(objects.find(kind, "go-backend"))["spec"]["containers"]
+    assert "--ingest-ports=514,2055" in container["args"]
+    udp = {port["name"]: port["containerPort"] for port in container["ports"] if port.get("protocol") == "UDP"}
+    assert udp == {"udp-514": 514, "udp-2055": 2055}
+    service = objects.find("Service", "go-backend")["spec"]["ports"]
+    assert {port["targetPort"] for port in service if port.get("protocol") == "UDP"} == udp.keys()
+    assert not any("ingest" in argument for argument in agent(fast_path())["containers"][0]["args"])
+
+
+def test_socket_mode_takes_datagrams_from_anywhere_and_low_ports_without_a_right() -> None:
+    objects = fast_path(mode="socket", ingest={"ports": [514, 2055]})
+    rules = objects.find("NetworkPolicy", "go-backend")["spec"]["ingress"]
+    assert {"ports": [{"port": 514, "protocol": "UDP"}, {"port": 2055, "protocol": "UDP"}]} in rules
+    context = pod(objects.find("Deployment", "go-backend"))["spec"]["securityContext"]
+    assert context["sysctls"] == [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+    assert context["runAsNonRoot"] is True
+    high = fast_path(mode="socket", ingest={"ports": [2055]})
+    assert "sysctls" not in pod(high.find("Deployment", "go-backend"))["spec"]["securityContext"]
 
 
 def test_probe_runs_on_every_candidate_whatever_its_labels() -> None:

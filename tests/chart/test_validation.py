@@ -114,6 +114,7 @@ CONTRADICTIONS = {
         socket_mode({"numa": {"policy": "preferred"}}),
         ["go-backend.numa.policy", "go-backend.mode is socket", "set go-backend.mode to fast-path"],
     ),
+    "ingest of DHCP": (fast_path({"ingest": {"ports": [514, 68]}}), ["go-backend.ingest.ports has 68", "leave it out"]),
     "probe without XDP": (
         socket_mode({"probe": {"enabled": True}}),
         ["go-backend.probe.enabled", "go-backend.mode is socket", "remove go-backend.probe.enabled"],
@@ -153,6 +154,7 @@ REFUSED = {
     "bad XDP mode": (fast_path({"xdpMode": "fast"}), "xdpMode"),
     "bad mode": (fast_path({"mode": "fast"}), "mode"),
     "bad NUMA policy": (fast_path({"numa": {"policy": "strict"}}), "policy"),
+    "port out of range for ingest": (fast_path({"ingest": {"ports": [70000]}}), "ports"),
     "bad interval": (fast_path({"probe": {"interval": "often"}}), "interval"),
     "no XDP at all as a minimum": (fast_path({"probe": {"minimumXDP": "none"}}), "minimumXDP"),
 }

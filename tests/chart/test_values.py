@@ -14,6 +14,7 @@ CHARTS = sorted(path.parent.name for path in ROOT.glob("charts/*/values.yaml"))
 NEEDS = {
     "go-backend": {"global": {"goBackend": {"enabled": True}}},
     "go-backend.replicas": {"go-backend": {"mode": "socket"}},
+    "go-backend.ingest": {"go-backend": {"ingest": {"ports": [514]}}},
     "go-backend.probe": {"go-backend": {"probe": {"enabled": True}}},
     "go-backend.podMonitor": {"go-backend": {"podMonitor": {"enabled": True}}},
     "mysql": {"global": {"database": {"engine": "mysql"}}},
@@ -34,6 +35,7 @@ OTHERS = {
     "annotations": {"a": "b"},
     "apiServerPorts": [1],
     "caSecret": "ca",
+    "datagramBytes": 4096,
     "dnsPeers": [],
     "egress": [{"ports": [{"port": 9000, "protocol": "TCP"}]}],
     "email": "root@example.com",
@@ -68,6 +70,11 @@ OTHERS = {
     "type": "mysql",
     "xdpMode": "off",
 }
+SPECIAL = {
+    ("webui", "service", "type"): "LoadBalancer",
+    ("go-backend", "ingest", "mode"): "socket",
+    ("go-backend", "ingest", "ports"): [2055],
+}
 ROOT_VALUES = yaml.safe_load((ROOT / "values.yaml").read_text())
 SUBCHART_VALUES = {chart: yaml.safe_load((ROOT / "charts" / chart / "values.yaml").read_text()) for chart in CHARTS}
 LEAVES = dict(leaves(merged(SUBCHART_VALUES, ROOT_VALUES)))
@@ -83,8 +90,8 @@ def needed(path: tuple[str, ...]) -> dict:
 
 def other(path: tuple[str, ...], value: object) -> object:
     """A value the schema takes that differs from the default."""
-    if path == ("webui", "service", "type"):
-        return "LoadBalancer"
+    if path in SPECIAL:
+        return SPECIAL[path]
     if path[-1] in OTHERS:
         return OTHERS[path[-1]]
     if isinstance(value, bool):

@@ -11,6 +11,9 @@ args:
   {{- range .args }}
   - {{ . }}
   {{- end }}
+  {{- with include "go-backend.ingestFlags" .root }}
+  {{- . | nindent 2 }}
+  {{- end }}
   - --grpc-address=:{{ $ports.grpcPort }}
   - --http-address=:{{ $ports.httpPort }}
   - --log-level={{ .root.Values.logLevel }}
@@ -20,6 +23,9 @@ env:
 ports:
   {{- range $name, $port := dict "grpc" $ports.grpcPort "http" $ports.httpPort }}
   - {name: {{ $name }}, containerPort: {{ $port }}{{ if $.hostPorts }}, hostPort: {{ $port }}{{ end }}}
+  {{- end }}
+  {{- range .root.Values.ingest.ports }}
+  - {name: udp-{{ . }}, containerPort: {{ . }}, protocol: UDP{{ if $.hostPorts }}, hostPort: {{ . }}{{ end }}}
   {{- end }}
 startupProbe:
   grpc:
@@ -40,6 +46,48 @@ volumeMounts:
   - {name: tmp, mountPath: /tmp}
 {{- end -}}
 
+{{- define "go-backend.ingestFlags" -}}
+{{- with .Values.ingest -}}
+{{- if .ports -}}
+- --ingest-ports={{ join "," .ports }}
+- --ingest-mode={{ .mode }}
+- --ingest-queues={{ .queues }}
+- --ingest-subscriptions={{ .subscriptions }}
+- --ingest-subscription-datagrams={{ .subscriptionDatagrams }}
+- --ingest-datagram-bytes={{ .datagramBytes }}
+- --ingest-verify-udp-checksum={{ .verifyUDPChecksum }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether any ingest port is below 1024: "true" or empty. */}}
+{{- define "go-backend.lowPort" -}}
+{{- range .Values.ingest.ports -}}
+{{- if lt (int .) 1024 -}}true{{- break -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Capabilities of the agent on a node, as a JSON list: each only where something asks for it.
+Usage: include "go-backend.capabilities" .
+*/}}
+{{- define "go-backend.capabilities" -}}
+{{- /* Load the program and attach it. */ -}}
+{{- $names := list "BPF" "NET_ADMIN" -}}
+{{- if and .Values.ingest.ports (eq .Values.ingest.mode "auto") -}}
+{{- /* AF_XDP sockets, and their locked memory. */ -}}
+{{- $names = concat $names (list "NET_RAW" "IPC_LOCK") -}}
+{{- end -}}
+{{- if include "go-backend.lowPort" . -}}
+{{- $names = append $names "NET_BIND_SERVICE" -}}
+{{- end -}}
+{{- if ne .Values.numa.policy "none" -}}
+{{- /* Bind memory to a NUMA node, which the default seccomp profile ties to this. */ -}}
+{{- $names = append $names "SYS_NICE" -}}
+{{- end -}}
+{{- $names | toJson -}}
+{{- end -}}
+
 {{- define "go-backend.nodeName" -}}
 - name: NODE_NAME
   valueFrom:
@@ -49,7 +97,7 @@ volumeMounts:
 
 {{/*
 Security context of a container that works on the node's own network with these capabilities, never privileged.
-Usage: include "go-backend.nodeSecurity" (list "BPF" "NET_ADMIN")
+Usage: include "go-backend.nodeSecurity" "[BPF, NET_ADMIN]"
 */}}
 {{- define "go-backend.nodeSecurity" -}}
 allowPrivilegeEscalation: false
@@ -58,7 +106,7 @@ readOnlyRootFilesystem: true
 runAsUser: 0
 capabilities:
   drop: [ALL]
-  add: {{ . | toJson }}
+  add: {{ . }}
 {{- end -}}
 
 {{/*

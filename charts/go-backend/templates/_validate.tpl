@@ -3,6 +3,11 @@
 {{- if eq (int .Values.global.goBackend.grpcPort) (int .Values.global.goBackend.httpPort) -}}
 {{- fail (printf "global.goBackend.grpcPort and global.goBackend.httpPort are both %v: set two different ports" .Values.global.goBackend.httpPort) -}}
 {{- end -}}
+{{- range .Values.ingest.ports -}}
+{{- if has (int .) (list 68 546) -}}
+{{- fail (printf "go-backend.ingest.ports has %d, on which a node gets its address by DHCP: leave it out" (int .)) -}}
+{{- end -}}
+{{- end -}}
 {{- if eq .Values.mode "socket" -}}
 {{- include "go-backend.validateSocket" . -}}
 {{- else -}}
