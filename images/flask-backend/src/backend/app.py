@@ -20,6 +20,7 @@ from backend.auth.throttle import LoginThrottle
 from backend.auth.tokens import TokenIssuer, load_signing_key
 from backend.config import Settings, load_settings
 from backend.context import Services
+from backend.cors import init_cors
 from backend.crypto import secret_box
 from backend.database.session import Database
 from backend.dumping import OrjsonProvider
@@ -41,6 +42,7 @@ from backend.problems import ProblemApi, init_problems
 from backend.requests import init_requests
 from backend.status import views as status_views
 from backend.status.fast_path import FastPath
+from backend.tracing import configure_tracing, flush_traces, init_tracing
 from backend.users import views as users_views
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -75,6 +77,8 @@ def create_app(settings: Settings) -> Flask:
     # The order matters: a request has its id and its clock before anything may refuse it.
     init_metrics(app, services.metrics)
     init_requests(app)
+    init_tracing(app)
+    init_cors(app, settings.cors_origins)
     init_problems(app)
     api = ProblemApi(app)
     init_gate(app)
@@ -91,6 +95,7 @@ def create_served_app() -> Flask:
     """What the server loads in its worker process."""
     settings = load_settings()
     configure_logging(settings.log_level)
+    configure_tracing(settings)
     app = create_app(settings)
     if settings.jwt_signing_key_file is None:
         log = structlog.get_logger(__name__)
@@ -113,6 +118,7 @@ def _start_background(services: Services) -> None:
         services.streams.stopping.set()
         if background:
             background.stop()
+        flush_traces()
 
     when_ending(end)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
@@ -60,6 +61,8 @@ class Settings(BaseSettings):
 
     go_backend_target: str = ""
     webhook_allowed_networks: str = ""
+    cors_allowed_origins: str = ""
+    otel_exporter_otlp_endpoint: str = ""
 
     jwt_signing_key_file: Path | None = None
     encryption_key_file: Path | None = None
@@ -80,6 +83,15 @@ class Settings(BaseSettings):
             return [ip_network(text.strip()) for text in self.webhook_allowed_networks.split(",") if text.strip()]
         except ValueError as error:
             raise ValueError(f"WEBHOOK_ALLOWED_NETWORKS: {error}; for example 10.1.0.0/16,fd00:1::/64") from None
+
+    @property
+    def cors_origins(self) -> list[str]:
+        """CORS_ALLOWED_ORIGINS as a list. Raises `ValueError`."""
+        origins = [text.strip() for text in self.cors_allowed_origins.split(",") if text.strip()]
+        for origin in origins:
+            if not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", origin):
+                raise ValueError(f"CORS_ALLOWED_ORIGINS: {origin!r} is no origin; for example https://app.example.com")
+        return origins
 
     @property
     def encryption_keys(self) -> list[str]:
@@ -104,7 +116,7 @@ class Settings(BaseSettings):
         _check_go_backend(self)
         _check_keys(self)
         self.stream_limit = self.stream_limit or max(1, self.threads // 3)
-        _ = self.encryption_keys, self.webhook_networks
+        _ = self.cors_origins, self.encryption_keys, self.webhook_networks
         _check_first_admin(self)
         return self
 

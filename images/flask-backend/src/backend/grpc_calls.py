@@ -7,6 +7,8 @@ import collections
 import grpc
 import structlog
 
+from backend.tracing import outgoing_headers
+
 REQUEST_ID = "x-request-id"
 _Fields = collections.namedtuple("_Fields", "method timeout metadata credentials wait_for_ready compression")
 
@@ -37,9 +39,8 @@ def intercepted(channel: grpc.Channel) -> grpc.Channel:
 
 def _with_id(details: grpc.ClientCallDetails) -> grpc.ClientCallDetails:
     request_id = structlog.contextvars.get_contextvars().get("request_id")
-    if not request_id:
-        return details
-    metadata = [*(details.metadata or ()), (REQUEST_ID, request_id)]
+    own = [(REQUEST_ID, request_id)] if request_id else []
+    metadata = [*(details.metadata or ()), *own, *outgoing_headers()]
     return _Details(
         details.method, details.timeout, metadata, details.credentials, details.wait_for_ready, details.compression
     )

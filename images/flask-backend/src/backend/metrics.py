@@ -40,6 +40,9 @@ class Metrics:
         self.streams = Gauge(
             "event_streams_open", "Live streams, each with a thread of its own", registry=self.registry
         )
+        self.waiting = Gauge(
+            "background_waiting", "Rows of background work by kind and state", ["what", "state"], registry=self.registry
+        )
         self.webhooks = Counter("webhook_attempts", "Tries to deliver a webhook", ["outcome"], registry=self.registry)
         self.guard_pushes = Counter(
             "guard_revision_pushes", "Rule revisions sent to a node", ["outcome"], registry=self.registry

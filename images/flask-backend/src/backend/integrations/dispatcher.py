@@ -12,6 +12,7 @@ from backend.context import Services
 from backend.crypto import CryptoError
 from backend.integrations import deliveries, signing
 from backend.integrations.outgoing import OPEN_SECONDS, CircuitOpen, OutgoingError, TemporarilyFailed
+from backend.tracing import outgoing_headers, span
 
 log = structlog.get_logger(__name__)
 _SENDERS = 8
@@ -74,4 +75,6 @@ class Dispatcher:
             "Triptych-Delivery": delivery["id"],
             signing.HEADER: signing.signature(secret, timestamp, body),
         }
-        return self._services.outgoing.call("POST", delivery["url"], headers, body).status
+        with span("webhook", delivery_id=delivery["id"]):
+            headers |= dict(outgoing_headers())
+            return self._services.outgoing.call("POST", delivery["url"], headers, body).status

@@ -10,6 +10,7 @@ from backend.context import Services
 from backend.database.errors import DatabaseUnavailable
 from backend.jobs import store
 from backend.jobs.registry import JobCancelled, JobContext, JobFailed, JobInterrupted, Kind, load_kinds
+from backend.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +59,9 @@ class JobRunner:
             return store.FAILED, None, "this version knows no such kind of job"
         context = JobContext(self._services, job, self._worker, self._stopping)
         try:
-            result = kind.run(context)
-            context.flush()
+            with span(f"job {kind.name}", job_id=job["id"]):
+                result = kind.run(context)
+                context.flush()
         except JobCancelled:
             return store.CANCELLED, None, ""
         except JobFailed as error:

@@ -17,6 +17,7 @@ from backend.context import Services
 from backend.health.service import readiness
 from backend.jobs.background import Background
 from backend.jobs.loops import platform_loops
+from backend.tracing import configure_tracing, flush_traces
 
 log = structlog.get_logger(__name__)
 _SILENT_SECONDS = 120
@@ -24,6 +25,7 @@ _SILENT_SECONDS = 120
 
 def run_worker(settings: Settings, address: str) -> None:
     """Work until SIGTERM or SIGINT, then let jobs end or give them back."""
+    configure_tracing(settings, "flask-backend-worker")
     services = build_services(settings)
     background = Background(services, settings.worker_threads, platform_loops(services))
     server = ThreadingHTTPServer((address, settings.port), _handler(services, background))
@@ -37,6 +39,7 @@ def run_worker(settings: Settings, address: str) -> None:
     ended.wait()
     log.info("worker drains")
     background.stop()
+    flush_traces()
     server.shutdown()
     log.info("worker ended")
 
