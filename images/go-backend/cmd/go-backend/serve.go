@@ -14,7 +14,7 @@ import (
 
 func newServe() *cobra.Command {
 	config := server.Config{Version: version}
-	var mode, ingestMode string
+	var mode, ingestMode, failSafe string
 	var level slog.Level
 	command := &cobra.Command{
 		Use:   "serve",
@@ -23,6 +23,9 @@ func newServe() *cobra.Command {
 		RunE: func(command *cobra.Command, _ []string) (err error) {
 			if config.XDP.Mode, err = xdp.ParseMode(mode); err != nil {
 				return err
+			}
+			if config.FailSafe, err = xdp.ParseFailSafe(failSafe); err != nil {
+				return fmt.Errorf("--fail-safe-ports: %w", err)
 			}
 			if config.Ingest.Mode, err = ingest.ParseMode(ingestMode); err != nil {
 				return err
@@ -38,6 +41,14 @@ func newServe() *cobra.Command {
 	flags.StringVar(&config.XDP.Interface, "interface", xdp.Auto, "interface to attach to; auto: the default route's")
 	flags.StringVar(&mode, "xdp-mode", string(xdp.ModeAuto), "auto, native, generic or off")
 	flags.BoolVar(&config.XDP.Force, "force-interface", false, "attach even where a container network owns the interface")
+	flags.StringVar(&config.XDP.PinPath, "pin-path", "",
+		"directory on a BPF file system: the program stays attached across restarts; empty: it goes when this process does")
+	flags.StringVar(&failSafe, "fail-safe-ports", xdp.DefaultFailSafe, "ports that pass whatever the rules say")
+	flags.StringVar(&config.StateFile, "state-file", "", "keeps the guard's rules across restarts; empty: they are pushed again")
+	flags.StringVar(&config.TLS.Cert, "tls-cert", "", "PEM file of the gRPC server's certificate; empty: plain text")
+	flags.StringVar(&config.TLS.Key, "tls-key", "", "PEM file of its key")
+	flags.StringVar(&config.TLS.ClientCA, "tls-client-ca", "", "PEM file: clients must show a certificate of this authority")
+	flags.BoolVar(&config.PProf, "pprof", false, "serve Go's profiles at /debug/pprof/ of the HTTP address")
 	flags.StringVar(&config.GRPCAddress, "grpc-address", ":50051", "address of the gRPC API")
 	flags.StringVar(&config.HTTPAddress, "http-address", ":8080", "address of /healthz, /readyz and /metrics")
 	flags.StringVar(&config.NodeName, "node-name", "", "name of this node (default: the host name)")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,8 +27,8 @@ type Health struct {
 	Checks map[string]Check `json:"checks,omitempty"`
 }
 
-// New builds the server; ready tells whether gRPC is being served.
-func New(registry *prometheus.Registry, fastpath status.Fastpath, ready func() bool) *http.Server {
+// New builds the server; ready tells whether gRPC is being served, profiles whether to serve /debug/pprof/.
+func New(registry *prometheus.Registry, fastpath status.Fastpath, ready func() bool, profiles bool) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(response http.ResponseWriter, _ *http.Request) {
 		writeJSON(response, http.StatusOK, Health{Status: "ok"})
@@ -43,6 +44,9 @@ func New(registry *prometheus.Registry, fastpath status.Fastpath, ready func() b
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		Registry: registry, ErrorHandling: promhttp.ContinueOnError, Timeout: 5 * time.Second,
 	}))
+	if profiles {
+		addProfiles(mux)
+	}
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -52,6 +56,14 @@ func New(registry *prometheus.Registry, fastpath status.Fastpath, ready func() b
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),
 	}
+}
+
+func addProfiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
 // readiness depends on gRPC alone: a node without XDP still reports why.

@@ -38,7 +38,7 @@ func native() *node {
 
 func request(t *testing.T, node *node, serving bool, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
-	server := New(NewRegistry("1.2.3", node, node), node, func() bool { return serving })
+	server := New(NewRegistry("1.2.3", node, node), node, func() bool { return serving }, false)
 	response := httptest.NewRecorder()
 	server.Handler.ServeHTTP(response, httptest.NewRequest(method, path, nil))
 	return response
@@ -132,5 +132,15 @@ func TestOtherRequests(t *testing.T) {
 	}
 	if response := request(t, native(), true, "GET", "/debug/pprof/"); response.Code != 404 {
 		t.Errorf("pprof: %d", response.Code)
+	}
+}
+
+func TestProfilesOnlyWhenAskedFor(t *testing.T) {
+	node := native()
+	server := New(NewRegistry("1.2.3", node, node), node, func() bool { return true }, true)
+	response := httptest.NewRecorder()
+	server.Handler.ServeHTTP(response, httptest.NewRequest("GET", "/debug/pprof/heap?debug=1", nil))
+	if response.Code != 200 || !strings.Contains(response.Body.String(), "heap profile") {
+		t.Errorf("%d %.80s", response.Code, response.Body)
 	}
 }

@@ -36,7 +36,12 @@ func startNode(t testing.TB, mode Mode, options Options) *node {
 
 func attach(t testing.TB, mode Mode) *xdp.Attachment {
 	t.Helper()
-	attachment, err := xdp.Attach(xdp.Options{Interface: uplink, Mode: xdpModes[mode], Force: true})
+	program, err := xdp.Load(xdp.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { program.Close() })
+	attachment, err := xdp.Attach(program, nil, xdp.Options{Interface: uplink, Mode: xdpModes[mode], Force: true})
 	must(t, err)
 	t.Cleanup(func() { attachment.Close() })
 	return attachment

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 
+	"triptych.dev/go-backend/internal/guard"
 	"triptych.dev/go-backend/internal/host"
 	"triptych.dev/go-backend/internal/httpserver"
 	"triptych.dev/go-backend/internal/ingest"
@@ -32,7 +33,13 @@ type Config struct {
 	GRPCAddress string
 	HTTPAddress string
 	XDP         xdp.Options
-	Ingest      ingest.Options
+	FailSafe    xdp.FailSafe
+	// StateFile keeps the guard's revision across restarts; empty: nothing does.
+	StateFile string
+	TLS       TLSFiles
+	// PProf serves Go's profiles over HTTP.
+	PProf  bool
+	Ingest ingest.Options
 }
 
 // Run serves until the context ends, then finishes running calls and detaches the program.
@@ -49,11 +56,16 @@ func Run(ctx context.Context, config Config) (err error) {
 	}
 	defer httpListener.Close()
 
-	attachment, err := xdp.Attach(config.XDP)
+	credentials, err := config.TLS.credentials()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, attachment.Close()) }()
+	path, err := startFastPath(config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, path.close()) }()
+	attachment := path.attachment
 	logAttachment(attachment)
 
 	kernel, err := host.KernelRelease()
@@ -70,21 +82,27 @@ func Run(ctx context.Context, config Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, received.Close()) }()
 	registry := httpserver.NewRegistry(config.Version, attachment, machine)
-	registry.MustRegister(received)
-	grpcServer, healthServer := newGRPC(status.New(identity, attachment, machine), ingest.NewService(received), registry)
+	registry.MustRegister(received, guard.NewCollector(path.guard, path.telemetry, attachment))
+	stopping := make(chan struct{})
+	grpcServer, healthServer := newGRPC(credentials, services{
+		status: status.New(identity, attachment, machine), ingest: ingest.NewService(received),
+		guard: guard.NewService(path.guard, path.telemetry, attachment, config.FailSafe, stopping),
+	}, registry)
 	var serving atomic.Bool
 	serving.Store(true)
-	httpServer := httpserver.New(registry, attachment, serving.Load)
+	httpServer := httpserver.New(registry, attachment, serving.Load, config.PProf)
 	slog.Info("serving", "grpc_address", grpcListener.Addr().String(), "http_address", httpListener.Addr().String(),
 		"version", config.Version, "node", config.NodeName, "kernel", kernel)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return grpcServer.Serve(grpcListener) })
 	group.Go(func() error { return serveHTTP(httpServer, httpListener) })
+	path.run(ctx, group)
 	group.Go(func() error {
 		<-ctx.Done()
 		slog.Info("stopping")
 		serving.Store(false)
+		close(stopping)
 		received.Stop() // or its streams would hold up the graceful stop
 		return stop(grpcServer, healthServer, httpServer)
 	})
@@ -105,6 +123,9 @@ func listen(ctx context.Context, address, flag string) (net.Listener, error) {
 
 // startIngest opens the ingest ports, with AF_XDP where the program is attached.
 func startIngest(options ingest.Options, attachment *xdp.Attachment, machine *host.Host) (*ingest.Ingest, error) {
+	if len(options.Ports) == 0 { // spare the program the look for datagrams that nobody wants
+		return ingest.Start(options, ingest.Source{State: attachment.State(), Now: attachment.State}, machine)
+	}
 	source, err := ingest.SourceOf(attachment)
 	if err != nil {
 		return nil, err

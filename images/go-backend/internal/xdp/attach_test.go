@@ -13,7 +13,11 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"triptych.dev/go-backend/internal/packet"
 )
+
+var peerAddress = netip.MustParseAddr("10.0.0.2")
 
 func TestFramesOverVeth(t *testing.T) {
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
@@ -33,11 +37,18 @@ func framesOverVeth(t *testing.T, mode Mode, mtu int) {
 	}
 	want := attachedCounters(t, attachment)
 	var frames [][]byte
-	for _, test := range classCases {
-		if len(test.packet) <= mtu {
-			frames = append(frames, test.packet)
-			add(want, test.packet, test.protocol)
-		}
+	for protocol, frame := range map[string][]byte{
+		"tcp":    packet.Ethernet(packet.TypeIPv4, packet.IPv4(peerAddress, 6, packet.TCP(1, 2, 0))),
+		"udp":    packet.Ethernet(packet.TypeIPv4, packet.IPv4(peerAddress, 17, packet.UDP(1, 2), make([]byte, mtu-28))),
+		"icmp":   packet.Ethernet(packet.TypeIPv4, packet.IPv4(peerAddress, 1, make([]byte, 8))),
+		"icmpv6": packet.Ethernet(packet.TypeIPv6, packet.IPv6(netip.IPv6LinkLocalAllNodes(), 58, packet.ICMPv6(128))),
+		"arp":    packet.Ethernet(packet.TypeARP, make([]byte, 28)),
+		"other":  packet.Ethernet(0x88cc, make([]byte, 40)),
+	} {
+		frames = append(frames, frame)
+		index := slices.IndexFunc(want, func(counter Counter) bool { return counter.Protocol == protocol })
+		want[index].Packets++
+		want[index].Bytes += uint64(len(frame))
 	}
 	sendFrames(t, "peer0", frames)
 	eventually(t, fmt.Sprintf("counters are %v", want), func() bool {
@@ -82,7 +93,7 @@ func TestTrafficPasses(t *testing.T) {
 			t.Fatalf("received %q, %v", buffer[:length], err)
 		}
 	}
-	udp := attachedCounters(t, attachment)[countersProtocolClassPROTOCOL_UDP]
+	udp := attachedCounters(t, attachment)[guardProtocolClassPROTOCOL_UDP]
 	if want := (Counter{Protocol: "udp", Packets: 10, Bytes: 10 * (14 + 20 + 8 + 5)}); udp != want {
 		t.Errorf("counted %+v, want %+v", udp, want)
 	}
@@ -101,7 +112,7 @@ func TestAutoFallsBackToGeneric(t *testing.T) {
 	_, err = client.Write([]byte("hello"))
 	must(t, err)
 	eventually(t, "a datagram is counted", func() bool {
-		return attachedCounters(t, attachment)[countersProtocolClassPROTOCOL_UDP].Packets == 1
+		return attachedCounters(t, attachment)[guardProtocolClassPROTOCOL_UDP].Packets == 1
 	})
 }
 
@@ -114,21 +125,23 @@ func TestNativeOnlyDoesNotFallBack(t *testing.T) {
 }
 
 func TestOffTouchesNothing(t *testing.T) {
-	attachment := attach(t, Options{Interface: "missing", Mode: ModeOff})
+	attachment, err := Attach(nil, nil, Options{Interface: "missing", Mode: ModeOff})
+	must(t, err)
 	if counters := attachedCounters(t, attachment); len(counters) != 0 || attachment.State().Mode != ModeOff {
 		t.Fatalf("state %+v, counters %v", attachment.State(), counters)
 	}
 }
 
 func TestObserveOnlyBesideAnotherProgram(t *testing.T) {
-	foreign := load(t, false)
+	foreign, err := load(t).variant(false)
+	must(t, err)
 	flags := map[Mode]int{ModeNative: unix.XDP_FLAGS_DRV_MODE, ModeGeneric: unix.XDP_FLAGS_SKB_MODE}
 	for mode, flag := range flags {
 		t.Run(string(mode), func(t *testing.T) {
 			enterNamespace(t)
 			addVeth(t, "up0", "peer0", 1500)
-			must(t, netlink.LinkSetXdpFdWithFlags(device(t, "up0"), foreign.objects.CountPackets.FD(), flag))
-			id, err := foreign.id()
+			must(t, netlink.LinkSetXdpFdWithFlags(device(t, "up0"), foreign.FD(), flag))
+			id, err := programID(foreign)
 			must(t, err)
 			attachment := attach(t, Options{Interface: "up0", Mode: ModeAuto})
 			want := State{
@@ -151,8 +164,10 @@ func TestRace(t *testing.T) {
 	enterNamespace(t)
 	addVeth(t, "up0", "peer0", 1500)
 	first := attach(t, Options{Interface: "up0", Mode: ModeNative}).State()
-	second := climb(ModeAuto.ladder(), State{Interface: "up0", InterfaceIndex: first.InterfaceIndex})
-	if state := second.State(); state.Mode != ModeOff || !strings.Contains(state.Reason, "another program is attached") {
+	second := &Attachment{options: Options{Interface: "up0", Mode: ModeAuto}, program: load(t)}
+	state, _, err := second.climb(State{Interface: "up0", InterfaceIndex: first.InterfaceIndex})
+	must(t, err)
+	if state.Mode != ModeOff || !strings.Contains(state.Reason, "another program is attached") {
 		t.Fatalf("state %+v", state)
 	}
 	if now := device(t, "up0").Attrs().Xdp.ProgId; now != first.ProgramID {
@@ -191,6 +206,44 @@ func TestInterfaceVanishes(t *testing.T) {
 	must(t, attachment.Close())
 }
 
+// TestInterfaceReturns has the interface go and come back: the same program judges again, and its counters go on.
+func TestInterfaceReturns(t *testing.T) {
+	enterNamespace(t)
+	addVeth(t, "up0", "peer0", 1500)
+	attachment := attach(t, Options{Interface: "up0", Mode: ModeNative})
+	first := attachment.State()
+	sendFrames(t, "peer0", [][]byte{packet.Ethernet(packet.TypeARP, make([]byte, 28))})
+	must(t, netlink.LinkDel(device(t, "up0")))
+	attachment.recover()
+	if state := attachment.State(); state.Mode != ModeOff || state.Reason != "interface up0 vanished" {
+		t.Fatalf("state %+v", state)
+	}
+	addVeth(t, "up0", "peer0", 1500)
+	attachment.recover()
+	if state := attachment.State(); state.Mode != ModeNative || state.ProgramID != first.ProgramID || state.Reason != "" {
+		t.Fatalf("state %+v, first %+v", state, first)
+	}
+	sendFrames(t, "peer0", [][]byte{packet.Ethernet(packet.TypeARP, make([]byte, 28))})
+	eventually(t, "both frames are counted", func() bool {
+		return attachedCounters(t, attachment)[guardProtocolClassPROTOCOL_ARP].Packets == 2
+	})
+}
+
+func TestAttachesWhenTheOtherProgramGoes(t *testing.T) {
+	enterNamespace(t)
+	addVeth(t, "up0", "peer0", 1500)
+	first := attach(t, Options{Interface: "up0", Mode: ModeNative})
+	second := attach(t, Options{Interface: "up0", Mode: ModeNative})
+	if state := second.State(); state.Mode != ModeOff || !strings.HasPrefix(state.Reason, "observe only") {
+		t.Fatalf("state %+v", state)
+	}
+	must(t, first.Close())
+	second.recover()
+	if state := second.State(); state.Mode != ModeNative {
+		t.Fatalf("state %+v", state)
+	}
+}
+
 func TestDetachedBySomebodyElse(t *testing.T) {
 	enterNamespace(t)
 	addVeth(t, "up0", "peer0", 1500)
@@ -199,6 +252,11 @@ func TestDetachedBySomebodyElse(t *testing.T) {
 	if state := attachment.State(); state.Mode != ModeOff || state.Reason != "the program was detached by somebody else" {
 		t.Fatalf("state %+v", state)
 	}
+	attachment.recover()
+	attachment.recover()
+	if state := attachment.State(); state.Mode != ModeOff || state.Reason != "the program was detached by somebody else" {
+		t.Fatalf("attached against somebody's will: %+v", state)
+	}
 }
 
 // TestVerifierRejection lets the kernel refuse a program: off, with the verifier's words, and an error to log.
@@ -206,14 +264,18 @@ func TestVerifierRejection(t *testing.T) {
 	enterNamespace(t)
 	addVeth(t, "up0", "peer0", 1500)
 	loadSpec = func() (*ebpf.CollectionSpec, error) {
-		spec, err := loadCounters()
+		spec, err := loadGuard()
 		if err == nil {
-			spec.Programs[countersProgCountPackets].Instructions = asm.Instructions{asm.Return()}
+			spec.Programs[guardProgGuard].Instructions = asm.Instructions{asm.Return()}
 		}
 		return spec, err
 	}
-	defer func() { loadSpec = loadCounters }()
-	attachment, err := Attach(Options{Interface: "up0", Mode: ModeAuto})
+	defer func() { loadSpec = loadGuard }()
+	program, loadErr := Load(LoadOptions{})
+	if loadErr == nil || program != nil {
+		t.Fatal("the verifier took a broken program")
+	}
+	attachment, err := Attach(nil, loadErr, Options{Interface: "up0", Mode: ModeAuto})
 	must(t, err)
 	if log := VerifierLog(attachment.Err()); !strings.Contains(log, "R0 !read_ok") {
 		t.Fatalf("error %v, log %q", attachment.Err(), log)
@@ -242,7 +304,11 @@ func TestCapabilities(t *testing.T) {
 			enterNamespace(t)
 			addVeth(t, "up0", "peer0", 1500)
 			keepCapabilities(t, test.capabilities)
-			attachment, err := Attach(Options{Interface: "up0", Mode: ModeAuto})
+			program, loadErr := Load(LoadOptions{})
+			if loadErr == nil {
+				defer program.Close()
+			}
+			attachment, err := Attach(program, loadErr, Options{Interface: "up0", Mode: ModeAuto})
 			must(t, err)
 			defer attachment.Close()
 			if state := attachment.State(); state.Mode != test.mode || !strings.Contains(state.Reason, test.reason) {

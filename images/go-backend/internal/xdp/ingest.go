@@ -1,6 +1,10 @@
 package xdp
 
-import "github.com/cilium/ebpf"
+import (
+	"log/slog"
+
+	"github.com/cilium/ebpf"
+)
 
 // Limits of the ingest's maps, as in bpf/ingest.h.
 const (
@@ -9,7 +13,7 @@ const (
 )
 
 // IngestDestination is the key of IngestMaps.Destinations: an address as 16 bytes, a port in network byte order.
-type IngestDestination = countersIngestDestination
+type IngestDestination = guardIngestDestination
 
 // IngestMaps are how the ingest tells the attached program what to redirect where; bpf/ingest.h describes each.
 type IngestMaps struct {
@@ -18,12 +22,17 @@ type IngestMaps struct {
 	Sequences    *ebpf.Map
 }
 
-// IngestMaps belong to the attachment, which closes them; false where nothing is attached.
+// IngestMaps belong to the program, which closes them; false where none was loaded. Asking for them makes the program
+// look for the ingest's datagrams, which costs every other datagram a look-up.
 func (a *Attachment) IngestMaps() (IngestMaps, bool) {
 	if a.program == nil {
 		return IngestMaps{}, false
 	}
 	objects := &a.program.objects
+	if err := objects.IngestWanted.Set(true); err != nil {
+		slog.Error("the XDP program does not look for the ingest's datagrams", "error", err)
+		return IngestMaps{}, false
+	}
 	return IngestMaps{
 		Destinations: objects.IngestDestinations, Sockets: objects.IngestSockets, Sequences: objects.IngestSequences,
 	}, true

@@ -28,7 +28,7 @@ func TestAutoWithoutDefaultRoute(t *testing.T) {
 
 func TestMissingInterface(t *testing.T) {
 	enterNamespace(t)
-	_, err := Attach(Options{Interface: "eth9", Mode: ModeAuto})
+	_, err := Attach(load(t), nil, Options{Interface: "eth9", Mode: ModeAuto})
 	const want = `interface "eth9" does not exist: set --interface to one of lo, or to auto`
 	if err == nil || err.Error() != want {
 		t.Fatalf("error %v, want %s", err, want)
@@ -42,7 +42,7 @@ func TestContainerNetworkIsRefused(t *testing.T) {
 	for name, want := range map[string]string{
 		"veth0": `its name starts with "veth"`, "cali1": `its name starts with "cali"`, "switch0": "it is a bridge",
 	} {
-		if _, err := Attach(Options{Interface: name, Mode: ModeAuto}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Attach(load(t), nil, Options{Interface: name, Mode: ModeAuto}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", name, err, want)
 		}
 	}

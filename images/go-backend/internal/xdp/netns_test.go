@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -23,6 +24,30 @@ func enterNamespace(t *testing.T) {
 	up(t, "lo")
 }
 
+// needRoot skips where capabilities are missing; nothing else may skip.
+func needRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root for CAP_BPF and CAP_NET_ADMIN")
+	}
+}
+
+// load fails the test on every error, a verifier rejection above all.
+func load(t testing.TB) *Program {
+	t.Helper()
+	needRoot(t)
+	failSafe, err := ParseFailSafe(DefaultFailSafe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Load(LoadOptions{FailSafe: failSafe})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, VerifierLog(err))
+	}
+	t.Cleanup(func() { loaded.Close() })
+	return loaded
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -35,6 +60,11 @@ func device(t *testing.T, name string) netlink.Link {
 	found, err := netlink.LinkByName(name)
 	must(t, err)
 	return found
+}
+
+func deleteDevice(t *testing.T, name string) {
+	t.Helper()
+	must(t, netlink.LinkDel(device(t, name)))
 }
 
 func up(t *testing.T, names ...string) {
@@ -72,12 +102,9 @@ func addAddress(t *testing.T, name string, address netip.Addr) {
 
 func attach(t *testing.T, options Options) *Attachment {
 	t.Helper()
-	attachment, err := Attach(options)
+	attachment, err := Attach(load(t), nil, options)
 	must(t, err)
 	t.Cleanup(func() { attachment.Close() })
-	if attachment.Err() != nil {
-		t.Fatalf("%v\n%s", attachment.Err(), VerifierLog(attachment.Err()))
-	}
 	return attachment
 }
 
