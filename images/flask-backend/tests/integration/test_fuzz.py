@@ -15,9 +15,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-import virtualenv
 from api_client import make_settings, reset
 
+import virtualenv
 from backend.app import create_app
 from backend.database.migrate import migrate
 from backend.permissions import ROLES
@@ -113,7 +113,9 @@ def test_the_api_keeps_to_its_document(fuzzed, role, tmp_path):
         "PYTHONPATH": str(ROOT / "tests" / "fuzz"),
         "FUZZ_USER_ID": str(user_id),
     }
-    result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    result = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
     assert "unhandled error" not in log.read_text()
     request = urllib.request.Request(f"{url}/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})

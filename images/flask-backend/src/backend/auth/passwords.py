@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import hmac
 import os
-import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import bcrypt
@@ -20,8 +18,9 @@ from backend.problems import Problem
 _DIGEST_KEY = b"triptych password digest v1"
 
 
-# A login may wait a moment longer; requests behind it must not.
-_NICE = 15
+# bcrypt fills a core without holding the interpreter: the other half of the cores is for requests. (Threads with a
+# nice value were tried: one that is not scheduled while it takes the interpreter's lock stops all others.)
+_HALF_OF_THE_CORES = max(1, (os.cpu_count() or 2) // 2)
 
 
 class PasswordHasher:
@@ -33,17 +32,16 @@ class PasswordHasher:
         patience: seconds that a caller waits for its turn before it is sent away.
     """
 
-    def __init__(self, cost: int, concurrency: int = 2, patience: float = 10.0):
+    def __init__(self, cost: int, concurrency: int = _HALF_OF_THE_CORES, patience: float = 15.0):
         self._cost = cost
         self._patience = patience
         self._slots = threading.BoundedSemaphore(concurrency)
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="bcrypt", initializer=_step_back)
         self._unknown_user_hash = bcrypt.hashpw(_digest("nobody has this password"), bcrypt.gensalt(cost))
 
     def hash(self, password: str) -> str:
         """Hash of a new password, ASCII, 60 characters. Raises a 503 `Problem` when the server is busy."""
         with self._slot():
-            return self._pool.submit(bcrypt.hashpw, _digest(password), bcrypt.gensalt(self._cost)).result().decode()
+            return bcrypt.hashpw(_digest(password), bcrypt.gensalt(self._cost)).decode()
 
     def check(self, password: str, stored: str | None) -> bool:
         """Whether the password fits; `None` (no such user) takes the same time and never fits.
@@ -52,8 +50,7 @@ class PasswordHasher:
             Problem: 503 with Retry-After when too many checks wait already.
         """
         with self._slot():
-            known = stored.encode() if stored else self._unknown_user_hash
-            fits = self._pool.submit(bcrypt.checkpw, _digest(password), known).result()
+            fits = bcrypt.checkpw(_digest(password), stored.encode() if stored else self._unknown_user_hash)
         return fits and stored is not None
 
     @contextmanager
@@ -64,12 +61,6 @@ class PasswordHasher:
             yield
         finally:
             self._slots.release()
-
-
-def _step_back() -> None:
-    """Let every other thread go first: on Linux a thread has a nice value of its own."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _digest(password: str) -> bytes:
