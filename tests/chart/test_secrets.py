@@ -70,11 +70,7 @@ def test_mysql_has_its_own_secret() -> None:
 
 def test_secrets_not_needed_are_not_made() -> None:
     secrets = spec(render("ci/minimal-values.yaml"))
-    assert secrets.keys() == {
-        "demo-flask-backend-keys",
-        "demo-flask-backend-encryption",
-        "demo-flask-backend-first-admin",
-    }
+    assert secrets.keys() == {name for name in NAMES if "flask-backend" in name}
     assert "demo-flask-backend-keys" in spec(render("ci/external-values.yaml"))
     assert "demo-postgresql-credentials" not in spec(render("ci/external-values.yaml"))
 
@@ -139,3 +135,23 @@ def test_generated_labels_do_not_change_with_the_version() -> None:
             "app.kubernetes.io/instance": "demo",
             "app.kubernetes.io/part-of": "triptych",
         }
+
+
+def test_keys_that_come_and_go_keep_no_pod_waiting() -> None:
+    spec_ = render().find("Deployment", "flask-backend")["spec"]["template"]["spec"]
+    sources = next(volume for volume in spec_["volumes"] if volume["name"] == "secrets")["projected"]["sources"]
+    optional = {
+        item["key"]: source["secret"].get("optional", False) for source in sources for item in source["secret"]["items"]
+    }
+    assert {key for key, value in optional.items() if value} == {"next.pem", "previous.pem"}
+
+
+@pytest.mark.parametrize(
+    "values, variable",
+    [({}, None), ({"flask-backend": {"firstAdmin": {"mustChangePassword": False}}}, "false")],
+    ids=["default", "off"],
+)
+def test_the_first_admin_must_change_the_password_unless_told_otherwise(values: dict, variable: str | None) -> None:
+    (container,) = render(**values).find("Job", "flask-backend-migrate")["spec"]["template"]["spec"]["containers"]
+    environment = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert environment.get("FIRST_ADMIN_MUST_CHANGE_PASSWORD") == variable

@@ -34,6 +34,9 @@
 {{- define "flask-backend.firstAdminEnv" -}}
 - {name: FIRST_ADMIN_EMAIL, value: {{ .Values.firstAdmin.email | quote }}}
 - {name: FIRST_ADMIN_PASSWORD_FILE, value: /run/secrets/triptych/first-admin-password}
+{{- if not .Values.firstAdmin.mustChangePassword }}
+- {name: FIRST_ADMIN_MUST_CHANGE_PASSWORD, value: "false"}
+{{- end }}
 {{- end -}}
 
 {{/* Environment of the server alone. */}}
@@ -93,6 +96,14 @@ true
     name: {{ include "flask-backend.signingKeySecret" . }}
     items:
       - {key: signing.pem, path: signing.pem}
+{{- /* They come and go while keys rotate: one source each, since a missing key leaves out its whole source. */}}
+{{- range list "next.pem" "previous.pem" }}
+- secret:
+    name: {{ include "flask-backend.signingKeySecret" $ }}
+    optional: true
+    items:
+      - {key: {{ . }}, path: {{ . }}}
+{{- end }}
 - secret:
     name: {{ include "flask-backend.encryptionKeySecret" . }}
     items:

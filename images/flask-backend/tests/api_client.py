@@ -6,12 +6,14 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from backend.audit import service as audit
-from backend.auth.throttle import MemoryCounters
+from backend.auth.counters import MemoryCounters
 from backend.config import Settings
 from backend.database.background_tables import background_tables
 from backend.users.service import insert_user
 
 PASSWORD = "password of a user"
+# Those that name a user come before the users.
+ACCOUNT_TABLES = ("api_keys", "login_challenges", "recovery_codes", "refresh_tokens", "sessions", "users")
 
 
 def make_settings(**values) -> Settings:
@@ -25,11 +27,11 @@ def reset(app: Flask) -> None:
 
     def empty(db) -> None:
         audit.allow_deletes(db)
-        for table in (*background_tables(db), db.audit_events, db.refresh_tokens, db.sessions, db.users):
+        for table in (*background_tables(db), db.audit_events, *(db[name] for name in ACCOUNT_TABLES)):
             db.executesql(f"DELETE FROM {table._rname}")
 
     services.database.write(empty)
-    services.throttle._memory = MemoryCounters()
+    services.throttle.counters.memory = MemoryCounters()
     insert_user(
         services.database,
         services.hasher,

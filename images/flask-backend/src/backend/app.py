@@ -12,12 +12,15 @@ from redis.retry import Retry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend.access import views as access_views
+from backend.api_keys import views as api_keys_views
 from backend.audit import views as audit_views
+from backend.auth import account_views
 from backend.auth import views as auth_views
 from backend.auth.gate import init_gate
+from backend.auth.keys import KeyRing, check_keys
 from backend.auth.passwords import PasswordHasher
 from backend.auth.throttle import LoginThrottle
-from backend.auth.tokens import TokenIssuer, load_signing_key
+from backend.auth.tokens import TokenIssuer
 from backend.config import Settings, load_settings
 from backend.context import Services
 from backend.cors import init_cors
@@ -49,7 +52,9 @@ MAX_BODY_BYTES = 1024 * 1024
 REDIS_TIMEOUT_SECONDS = 0.3
 _BLUEPRINTS = (
     auth_views.blueprint,
+    account_views.blueprint,
     users_views.blueprint,
+    api_keys_views.blueprint,
     audit_views.blueprint,
     access_views.blueprint,
     status_views.blueprint,
@@ -125,6 +130,7 @@ def _start_background(services: Services) -> None:
 
 def build_services(settings: Settings) -> Services:
     """Everything that one process holds; connects to nothing yet."""
+    check_keys(settings)
     metrics = Metrics()
     redis = _redis(settings)
     database = Database(settings, on_error=lambda outcome: metrics.transactions.labels(outcome).inc())
@@ -137,13 +143,14 @@ def build_services(settings: Settings) -> Services:
         database=database,
         redis=redis,
         hasher=PasswordHasher(settings.password_hash_cost),
-        tokens=TokenIssuer(load_signing_key(settings)),
+        tokens=TokenIssuer(KeyRing(settings.jwt_signing_key_file)),
         throttle=LoginThrottle(redis),
         fast_path=FastPath(settings.go_backend_target),
         queue=JobQueue(settings),
         events=EventHub(database),
         streams=streams,
         webhook_secrets=secret_box(settings, "webhooks"),
+        totp_secrets=secret_box(settings, "totp"),
         fence=fence,
         outgoing=OutgoingClient(fence),
     )

@@ -40,11 +40,11 @@ def _progress(line: str) -> None:
 @click.option("--reload", is_flag=True, help="Restart when the source changes (needs watchfiles).")
 def serve(address: str, migrate_first: bool, reload: bool) -> None:
     """Serve the API on PORT."""
-    from backend.auth.tokens import load_signing_key
+    from backend.auth.keys import check_keys
     from backend.server import serve as run_server
 
     settings = _settings()
-    load_signing_key(settings)
+    check_keys(settings)
     if migrate_first:
         _migrate(settings, 60)
     run_server(settings, address, reload)
@@ -135,8 +135,13 @@ def bootstrap_secrets(path: Path, timeout: int) -> None:
     envvar="GO_BACKEND_TARGET",
     help="Also ask its grpc.health.v1; implies --expect-fast-path.",
 )
+@click.option(
+    "--password-may-have-changed",
+    is_flag=True,
+    help="The first admin's initial password: when it is no longer good, check what needs no login.",
+)
 @click.option("--timeout", default=60, show_default=True, help="Seconds to try until all is healthy.")
-def smoke(url, email, password, password_file, expect_fast_path, go_backend, timeout) -> None:
+def smoke(url, email, password, password_file, expect_fast_path, go_backend, password_may_have_changed, timeout):
     """Log in, write and read through the API, check every component."""
     from backend.smoke import SmokeError, smoke_test
 
@@ -145,6 +150,7 @@ def smoke(url, email, password, password_file, expect_fast_path, go_backend, tim
     if not password:
         raise click.UsageError("give --password-file or --password")
     try:
-        smoke_test(url, email, password, expect_fast_path or bool(go_backend), go_backend or "", timeout, _progress)
+        fast_path = expect_fast_path or bool(go_backend)
+        smoke_test(url, email, password, fast_path, go_backend or "", timeout, _progress, password_may_have_changed)
     except SmokeError as error:
         raise click.ClickException(str(error)) from None

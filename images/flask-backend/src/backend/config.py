@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     first_admin_email: str = ""
     first_admin_password: SecretStr | None = None
     first_admin_password_file: Path | None = None
+    first_admin_must_change_password: bool | None = None
 
     @property
     def is_alpha(self) -> bool:
@@ -107,6 +108,12 @@ class Settings(BaseSettings):
     def min_password_length(self) -> int:
         """Shortest password that a user may have in this environment, in characters."""
         return 8 if self.is_alpha else MIN_PASSWORD_LENGTH
+
+    @property
+    def first_admin_changes_password(self) -> bool:
+        """Whether the first admin's password is good for its change alone; by default outside alpha."""
+        wanted = self.first_admin_must_change_password
+        return not self.is_alpha if wanted is None else wanted
 
     @model_validator(mode="after")
     def _check(self) -> Settings:

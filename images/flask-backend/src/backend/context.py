@@ -38,6 +38,7 @@ class Services:
     events: EventHub
     streams: StreamSlots
     webhook_secrets: SecretBox
+    totp_secrets: SecretBox
     fence: AddressFence
     outgoing: OutgoingClient
 

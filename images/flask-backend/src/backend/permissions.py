@@ -7,6 +7,15 @@ MAINTAINER = "maintainer"
 VIEWER = "viewer"
 ROLES = (ADMIN, MAINTAINER, VIEWER)
 
+# From most to least; each may do all that the ones after it may.
+_RANK = {role: rank for rank, role in enumerate(ROLES)}
+
+
+def lesser_role(one: str, other: str) -> str:
+    """The role of the two that may do less."""
+    return max(one, other, key=_RANK.__getitem__)
+
+
 PUBLIC = frozenset({"*"})
 ANYBODY_SIGNED_IN = frozenset(ROLES)
 WRITERS = frozenset({ADMIN, MAINTAINER})
@@ -17,9 +26,22 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "health.readyz": PUBLIC,
     "health.metrics": PUBLIC,
     "auth.login": PUBLIC,
+    "auth.login_second_factor": PUBLIC,
     "auth.refresh": PUBLIC,
     "auth.logout": ANYBODY_SIGNED_IN,
+    "auth.logout_all": ANYBODY_SIGNED_IN,
+    "auth.list_sessions": ANYBODY_SIGNED_IN,
+    "auth.end_session": ANYBODY_SIGNED_IN,
     "auth.me": ANYBODY_SIGNED_IN,
+    "account.change_password": ANYBODY_SIGNED_IN,
+    "account.get_totp": ANYBODY_SIGNED_IN,
+    "account.enrol_totp": ANYBODY_SIGNED_IN,
+    "account.confirm_totp": ANYBODY_SIGNED_IN,
+    "account.renew_recovery_codes": ANYBODY_SIGNED_IN,
+    "account.disable_totp": ANYBODY_SIGNED_IN,
+    "api_keys.list_keys": ANYBODY_SIGNED_IN,
+    "api_keys.create_key": ANYBODY_SIGNED_IN,
+    "api_keys.revoke_key": ANYBODY_SIGNED_IN,
     "keys.jwks": PUBLIC,
     "api-docs.openapi_json": PUBLIC,
     "users.list_users": ADMINS,
@@ -27,6 +49,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "users.get_user": ADMINS,
     "users.update_user": ADMINS,
     "users.delete_user": ADMINS,
+    "users.reset_password": ADMINS,
+    "users.reset_totp": ADMINS,
     "audit.list_events": ADMINS,
     "audit.export_events": ADMINS,
     "permissions.get_permissions": ANYBODY_SIGNED_IN,
@@ -60,3 +84,24 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "guard.get_guard_status": ANYBODY_SIGNED_IN,
     "guard.get_counters": ANYBODY_SIGNED_IN,
 }
+
+# What an API key never does, whatever its role: its owner's own credentials are the owner's business.
+SESSION_ONLY = frozenset(
+    {
+        "auth.logout",
+        "auth.logout_all",
+        "auth.list_sessions",
+        "auth.end_session",
+        "account.change_password",
+        "account.get_totp",
+        "account.enrol_totp",
+        "account.confirm_totp",
+        "account.renew_recovery_codes",
+        "account.disable_totp",
+        "api_keys.list_keys",
+        "api_keys.create_key",
+        "api_keys.revoke_key",
+    }
+)
+# All that a user who must change the password reaches, beside what is public.
+BEFORE_PASSWORD_CHANGE = frozenset({"account.change_password", "auth.me", "auth.logout"})

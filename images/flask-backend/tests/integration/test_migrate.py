@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from api_client import ACCOUNT_TABLES
 
 from backend.database.engine import build_dal
 from backend.database.migrations import required_version
@@ -36,7 +37,7 @@ def start_migrate(environment: dict) -> subprocess.Popen:
 
 def test_four_processes_on_an_empty_database(settings, environment):
     dal = build_dal(settings)
-    for table in ("audit_events", "refresh_tokens", "sessions", "users", "schema_version"):
+    for table in ("audit_events", *ACCOUNT_TABLES, "schema_version"):
         dal.executesql(f"DROP TABLE IF EXISTS {table}")
     dal.commit()
     dal._adapter.release(healthy=False)

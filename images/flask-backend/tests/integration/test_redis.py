@@ -6,7 +6,7 @@ import pytest
 from api_client import ApiClient, assert_problem, make_settings, reset
 
 from backend.app import create_app
-from backend.auth import throttle
+from backend.auth import counters, throttle
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_throttle_counts_across_replicas(replicas):
 
 
 def test_away_and_back(replicas, redis_server, monkeypatch):
-    monkeypatch.setattr(throttle, "REDIS_PAUSE_SECONDS", 0.5)
+    monkeypatch.setattr(counters, "REDIS_PAUSE_SECONDS", 0.5)
     one, two = replicas
     session = ApiClient(one).login("admin@example.com", "admin")
     elsewhere = ApiClient(two)

@@ -153,6 +153,7 @@ def test_export_streams_every_event_oldest_first(services, admin, monkeypatch):
     answer = admin.get("/api/v1/audit/export?action=export")
     assert answer.mimetype == "application/x-ndjson"
     assert answer.is_streamed
+    assert answer.headers["X-Total-Count"] == "10"
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert [line["details"]["n"] for line in lines] == list(range(10))
     assert lines[::-1] == events(admin, action="export")

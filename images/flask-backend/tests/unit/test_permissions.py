@@ -5,28 +5,39 @@ from __future__ import annotations
 import re
 
 import pytest
-from api_client import ApiClient, assert_problem
+from api_client import PASSWORD, ApiClient, assert_problem
 
 from backend.app import create_app
-from backend.permissions import PERMISSIONS, PUBLIC, ROLES
+from backend.permissions import BEFORE_PASSWORD_CHANGE, PERMISSIONS, PUBLIC, ROLES, SESSION_ONLY
 
 SAMPLES = {
     "user_id": "999999",
+    "key_id": "999999",
+    "session_id": "0" * 32,
     "job_id": "0" * 32,
     "webhook_id": "999999",
     "delivery_id": "0" * 32,
     "rule_id": "0" * 32,
 }
+# They end the session that the matrix is asked with; `test_sessions` covers them.
+ENDING = {"auth.logout", "auth.logout_all"}
+
+
+def sample_path(rule: str) -> str:
+    """A path of the rule that names nothing there is, whether its arguments are written `<int:id>` or `{id}`."""
+    return re.sub(r"<(?:[^<>]*:)?(\w+)>|\{(\w+)\}", lambda match: SAMPLES[match[1] or match[2]], rule)
+
+
+def assert_no_fault(endpoint: str, status: int) -> None:
+    """No 5xx, but that what is not installed here answers 503."""
+    assert status < 500 or (endpoint, status) == ("ingest.tail", 503)
 
 
 def endpoints(app):
     """Every `(endpoint, method, path)` of the application."""
     for rule in app.url_map.iter_rules():
         for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
-            path = rule.rule
-            for argument in rule.arguments:
-                path = re.sub(rf"<[^<>]*:{argument}>", SAMPLES[argument], path)
-            yield rule.endpoint, method, path
+            yield rule.endpoint, method, sample_path(rule.rule)
 
 
 def test_every_endpoint_has_a_row_and_every_row_an_endpoint(app):
@@ -51,20 +62,49 @@ def test_without_a_token_only_public_endpoints_answer(app, anonymous):
 def test_roles(app, as_role, role):
     client = as_role(role)
     for endpoint, method, path in endpoints(app):
-        if endpoint == "auth.logout":
+        if endpoint in ENDING:
             continue
         allowed = PERMISSIONS[endpoint] == PUBLIC or role in PERMISSIONS[endpoint]
         status = client.request(method, path).status_code
         assert (status != 403) == allowed, (endpoint, method, status)
-        # What is not installed here answers 503.
-        assert status < 500 or (endpoint, status) == ("ingest.tail", 503)
+        assert_no_fault(endpoint, status)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_api_keys(app, as_role, role):
+    client = ApiClient(app)
+    body = {"name": "matrix", "role": role}
+    client.tokens = {"access_token": as_role(role).post("/api/v1/api-keys", json=body).json["key"]}
+    for endpoint, method, path in endpoints(app):
+        allowed = PERMISSIONS[endpoint] == PUBLIC or (role in PERMISSIONS[endpoint] and endpoint not in SESSION_ONLY)
+        status = client.request(method, path).status_code
+        assert (status != 403) == allowed, (endpoint, method, status)
+        assert_no_fault(endpoint, status)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_before_a_forced_password_change(app, admin, role):
+    admin.create_user(role=role, must_change_password=True)
+    client = ApiClient(app).login("user@example.com", PASSWORD)
+    for endpoint, method, path in endpoints(app):
+        if endpoint in ENDING:
+            continue
+        answer = client.request(method, path)
+        allowed = PERMISSIONS[endpoint] == PUBLIC or endpoint in BEFORE_PASSWORD_CHANGE
+        assert (answer.status_code != 403) == allowed, (endpoint, method, answer.status_code)
+        if not allowed:
+            assert answer.get_json(force=True)["type"] == "urn:triptych:problem:password-change-required"
+
+
+def test_exceptions_name_endpoints():
+    assert set(PERMISSIONS) >= SESSION_ONLY | BEFORE_PASSWORD_CHANGE
 
 
 def test_documented_operations_are_the_served_ones(app, anonymous):
     document = anonymous.get("/api/v1/openapi.json").json
     served = {(method.lower(), path) for _, method, path in endpoints(app) if path.startswith("/api/v1/")}
     documented = {
-        (method, path.format(**SAMPLES))
+        (method, sample_path(path))
         for path, operations in document["paths"].items()
         for method in operations
         if method in {"get", "post", "patch", "put", "delete"}

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.smoke import Api
+
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
@@ -80,6 +82,29 @@ def test_smoke(served, environment):
     missing = backend(environment, "smoke", "--url", url, "--password", "admin", "--expect-fast-path", "--timeout", "0")
     assert missing.returncode == 1
     assert "the fast path is not_installed" in missing.stderr
+
+
+def test_smoke_of_a_first_admin_who_must_change_the_password_or_did(served, environment, tmp_path):
+    url = f"http://127.0.0.1:{environment['PORT']}"
+    file = tmp_path / "password"
+    file.write_text("an initial password")
+    login = ("--email", "second@example.com", "--password-file", str(file))
+    assert backend(environment, "create-admin", *login).returncode == 0
+    api = Api(url)
+    body = {"email": "second@example.com", "password": "an initial password"}
+    tokens = api.call("POST", "/api/v1/auth/login", body)
+    api.token = tokens["access_token"]
+    api.call("PATCH", f"/api/v1/users/{tokens['user']['id']}", {"must_change_password": True})
+    smoke = ("smoke", "--url", url, *login, "--password-may-have-changed")
+    pending = backend(environment, *smoke)
+    assert pending.returncode == 0, pending.stderr
+    assert "must change the password first" in pending.stderr
+    passwords = {"current_password": "an initial password", "new_password": "one of my own"}
+    api.call("POST", "/api/v1/auth/password", passwords, expect=204)
+    changed = backend(environment, *smoke)
+    assert changed.returncode == 0, changed.stderr
+    assert "has a password of their own by now" in changed.stderr
+    assert backend(environment, *smoke[:-1]).returncode == 1
 
 
 def test_bodies_of_ten_megabytes_are_refused(served, environment):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from api_client import PASSWORD, ApiClient, assert_problem
 
-from backend.auth.throttle import ADDRESS_LIMIT, PAIR_LIMIT
+from backend.auth import refresh as refresh_service
+from backend.auth.throttle import PAIR_LIMIT
+from backend.database.session import now
 
 
 def refresh(client: ApiClient, token: str):
@@ -18,7 +21,7 @@ def test_login_answers_tokens_and_the_user(admin):
     tokens = admin.tokens
     assert tokens["token_type"] == "Bearer"
     assert tokens["expires_in"] == 600
-    assert set(tokens["user"]) == {"id", "email", "full_name", "role"}
+    assert set(tokens["user"]) == {"id", "email", "full_name", "role", "must_change_password"}
     me = admin.get("/api/v1/auth/me").json
     assert me["email"] == "admin@example.com"
     assert me["is_active"] is True
@@ -52,6 +55,12 @@ def test_refresh_rotates_both_tokens(admin):
     assert admin.get("/api/v1/auth/me").status_code == 200
 
 
+@pytest.fixture
+def after_the_grace(monkeypatch):
+    monkeypatch.setattr(refresh_service, "GRACE", timedelta(seconds=-1))
+
+
+@pytest.mark.usefixtures("after_the_grace")
 def test_reuse_of_a_refresh_token_ends_the_whole_family(admin):
     stolen = admin.tokens["refresh_token"]
     admin.tokens = refresh(admin, stolen).json
@@ -60,12 +69,65 @@ def test_reuse_of_a_refresh_token_ends_the_whole_family(admin):
     assert_problem(refresh(admin, admin.tokens["refresh_token"]), 401)
 
 
-def test_of_concurrent_refreshes_at_most_one_wins(app, admin):
+@pytest.mark.usefixtures("after_the_grace")
+def test_of_concurrent_refreshes_at_most_one_wins_after_the_grace(app, admin):
     token = admin.tokens["refresh_token"]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: refresh(ApiClient(app), token).status_code, range(8)))
     assert set(answers) == {200, 401}
     assert answers.count(200) == 1
+
+
+def test_concurrent_refreshes_get_one_and_the_same_successor(app, services, admin):
+    token = admin.tokens["refresh_token"]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: refresh(ApiClient(app), token), range(8)))
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert len({answer.json["refresh_token"] for answer in answers}) == 1
+    count = services.database.read(lambda db: db.executesql("SELECT COUNT(*) FROM refresh_tokens"))
+    assert count[0][0] == 2
+    admin.tokens = answers[0].json
+    assert admin.get("/api/v1/auth/me").status_code == 200
+
+
+def test_the_grace_ends_when_the_successor_is_spent(admin):
+    first = admin.tokens["refresh_token"]
+    second = refresh(admin, first).json["refresh_token"]
+    third = refresh(admin, second).json
+    assert refresh(admin, second).json["refresh_token"] == third["refresh_token"]
+    assert_problem(refresh(admin, first), 401)
+    assert_problem(refresh(admin, third["refresh_token"]), 401)
+
+
+def test_a_thief_and_the_owner_who_share_a_successor_are_found_out(admin, monkeypatch):
+    shared = refresh(admin, admin.tokens["refresh_token"]).json["refresh_token"]
+    assert refresh(admin, admin.tokens["refresh_token"]).json["refresh_token"] == shared
+    monkeypatch.setattr(refresh_service, "GRACE", timedelta(seconds=-1))
+    owner = refresh(admin, shared).json["refresh_token"]
+    assert_problem(refresh(admin, shared), 401)
+    assert_problem(refresh(admin, owner), 401)
+
+
+def test_the_database_alone_derives_no_token(services, admin):
+    successor = refresh(admin, admin.tokens["refresh_token"]).json["refresh_token"]
+    rows = services.database.read(lambda db: db.executesql("SELECT token_hash, successor_salt FROM refresh_tokens"))
+    salt = next(row[1] for row in rows if row[1])
+    stored = [value for row in rows for value in row if value]
+    assert successor not in stored
+    assert successor not in {refresh_service._successor(value, salt) for value in stored}
+
+
+def test_a_session_ends_after_its_longest_lifetime(services, admin):
+    long_ago = now() - timedelta(days=29, hours=23)
+
+    def age(db) -> None:
+        db(db.sessions.id != "").update(created_at=long_ago)
+
+    services.database.write(age)
+    admin.tokens = refresh(admin, admin.tokens["refresh_token"]).json
+    (session,) = admin.get("/api/v1/auth/sessions").json["sessions"]
+    expires = datetime.fromisoformat(session["expires_at"])
+    assert timedelta(0) < expires - datetime.now(UTC) < timedelta(hours=1, minutes=1)
 
 
 def test_refresh_tokens_are_not_stored_in_the_clear(services, admin):
@@ -119,22 +181,51 @@ def test_delete_ends_sessions(app, admin):
     assert_problem(client.get("/api/v1/auth/me"), 401)
 
 
-def test_throttle_stops_guessing_but_locks_nobody_else_out(app, anonymous):
-    wrong = {"email": "admin@example.com", "password": "wrong"}
-    for _ in range(PAIR_LIMIT):
-        assert_problem(anonymous.post("/api/v1/auth/login", json=wrong), 401)
-    answer = anonymous.post("/api/v1/auth/login", json=wrong | {"password": "admin"})
-    assert_problem(answer, 429)
-    assert int(answer.headers["Retry-After"]) > 0
-    elsewhere = {"environ_base": {"REMOTE_ADDR": "192.0.2.7"}}
-    assert anonymous.post("/api/v1/auth/login", json=wrong | {"password": "admin"}, **elsewhere).status_code == 200
+def test_logout_all_ends_every_session_of_this_user_only(app, admin):
+    admin.create_user()
+    clients = [ApiClient(app).login("user@example.com", PASSWORD) for _ in range(3)]
+    assert clients[0].post("/api/v1/auth/logout-all").status_code == 204
+    for client in clients:
+        assert_problem(client.get("/api/v1/auth/me"), 401)
+        assert_problem(refresh(client, client.tokens["refresh_token"]), 401)
+    assert admin.get("/api/v1/auth/me").status_code == 200
 
 
-def test_throttle_stops_an_address_that_tries_many_accounts(services):
-    for number in range(ADDRESS_LIMIT):
-        assert services.throttle.begin(f"{number}@example.com", "192.0.2.9")
-    assert services.throttle.begin("one-more@example.com", "192.0.2.9") is None
-    assert services.throttle.begin("one-more@example.com", "192.0.2.10")
+def test_sessions_are_listed_with_where_they_come_from(app, admin):
+    admin.create_user()
+    headers = {"User-Agent": "Browser\t1.0 " + "x" * 300}
+    other = ApiClient(app)
+    answer = other.post(
+        "/api/v1/auth/login",
+        json={"email": "user@example.com", "password": PASSWORD},
+        headers=headers,
+        environ_base={"REMOTE_ADDR": "2001:db8::7"},
+    )
+    own = ApiClient(app).login("user@example.com", PASSWORD)
+    listed = {session["address"]: session for session in own.get("/api/v1/auth/sessions").json["sessions"]}
+    assert set(listed) == {"127.0.0.1", "2001:db8::7"}
+    assert listed["127.0.0.1"]["current"] is True
+    elsewhere = listed["2001:db8::7"]
+    assert elsewhere["current"] is False
+    assert elsewhere["user_agent"].startswith("Browser1.0 x")
+    assert len(elsewhere["user_agent"]) == 200
+    assert own.delete(f"/api/v1/auth/sessions/{elsewhere['id']}").status_code == 204
+    assert_problem(refresh(own, answer.json["refresh_token"]), 401)
+    assert own.get("/api/v1/auth/me").status_code == 200
+    assert_problem(own.delete(f"/api/v1/auth/sessions/{elsewhere['id']}"), 404)
+
+
+def test_nobody_ends_the_session_of_another_user(app, admin):
+    admin.create_user()
+    client = ApiClient(app).login("user@example.com", PASSWORD)
+    (session,) = admin.get("/api/v1/auth/sessions").json["sessions"]
+    assert_problem(client.delete(f"/api/v1/auth/sessions/{session['id']}"), 404)
+    assert admin.get("/api/v1/auth/me").status_code == 200
+
+
+@pytest.mark.parametrize("session_id", ["x", "0" * 33, "%00" * 32, "..%2f" * 8])
+def test_odd_session_ids(admin, session_id):
+    assert_problem(admin.delete(f"/api/v1/auth/sessions/{session_id}"), 404)
 
 
 def test_successful_logins_do_not_count(app):

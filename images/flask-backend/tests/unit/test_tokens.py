@@ -18,13 +18,14 @@ from backend.auth.tokens import AUDIENCE, ISSUER, TOKEN_TYPE
 @pytest.fixture
 def forge(services, admin):
     """A function that signs changed claims and headers of a good token with a chosen key."""
+    keys = services.tokens._keys.current()
     good = admin.tokens["access_token"]
     claims = jwt.decode(good, options={"verify_signature": False})
 
     def make(headers=None, key=None, algorithm="EdDSA", drop=(), **changes) -> str:
         body = {name: value for name, value in (claims | changes).items() if name not in drop}
-        header = {"typ": TOKEN_TYPE, "kid": services.tokens.key_id} | (headers or {})
-        signing_key = services.tokens._key if key is None else key
+        header = {"typ": TOKEN_TYPE, "kid": keys.signing_id} | (headers or {})
+        signing_key = keys.private if key is None else key
         return jwt.encode(body, signing_key, algorithm=algorithm, headers=header)
 
     return make
@@ -80,9 +81,10 @@ def test_algorithm_none(anonymous, forge):
 
 
 def test_public_key_as_a_shared_secret(services, anonymous):
-    public = services.tokens._public_key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    keys = services.tokens._keys.current()
+    public = keys.private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "1", "sid": "x", "jti": "x", "iat": 1, "exp": 2**40}
-    header = {"typ": TOKEN_TYPE, "kid": services.tokens.key_id}
+    header = {"typ": TOKEN_TYPE, "kid": keys.signing_id}
     assert_problem(me(anonymous, jwt.encode(claims, public, algorithm="HS256", headers=header)), 401)
 
 

@@ -7,7 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from api_client import PASSWORD, ApiClient, assert_problem
 
-FIELDS = {"id", "email", "full_name", "role", "is_active", "created_at", "updated_at"}
+FIELDS = {
+    "id",
+    "email",
+    "full_name",
+    "role",
+    "is_active",
+    "must_change_password",
+    "totp_enabled",
+    "created_at",
+    "updated_at",
+}
 
 
 def test_create_read_change_delete(admin):
@@ -39,7 +49,8 @@ def test_passwords_are_never_answered(admin):
     user = admin.create_user()
     text = admin.get("/api/v1/users").text + str(user)
     assert PASSWORD not in text
-    assert "password" not in text
+    assert "password_hash" not in text
+    assert "$2b$" not in text
 
 
 @pytest.mark.parametrize("email", ["user@example.com", "USER@example.com", "User@Example.COM"])
@@ -137,3 +148,75 @@ def test_missing_user(admin):
 def test_empty_change_changes_nothing(admin):
     user = admin.create_user()
     assert admin.patch(f"/api/v1/users/{user['id']}", json={}).json == user
+
+
+def test_filters_combine(admin):
+    for number, role in enumerate(["viewer", "viewer", "maintainer", "admin"]):
+        admin.create_user(email=f"user{number}@example.com", full_name=f"P {number}", role=role, is_active=number != 1)
+
+    def found(**query) -> list[str]:
+        users = admin.get("/api/v1/users", query_string={"sort": "id", **query}).json["users"]
+        return [user["email"].partition("@")[0] for user in users]
+
+    assert found(role="viewer") == ["user0", "user1"]
+    assert found(role="viewer", is_active="true") == ["user0"]
+    assert found(is_active="false") == ["user1"]
+    assert found(role="admin", search="p 3") == ["user3"]
+    assert found(role="maintainer", is_active="false") == []
+
+
+def test_a_version_makes_a_lost_race_visible(admin):
+    user = admin.create_user()
+    path = f"/api/v1/users/{user['id']}"
+    first = admin.get(path).headers["ETag"]
+    changed = admin.patch(path, json={"full_name": "One"}, headers={"If-Match": first})
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != first
+    problem = assert_problem(admin.patch(path, json={"full_name": "Two"}, headers={"If-Match": first}), 412)
+    assert problem["type"] == "urn:triptych:problem:lost-race"
+    assert_problem(admin.delete(path, headers={"If-Match": first}), 412)
+    assert admin.get(path).json["full_name"] == "One"
+    assert admin.delete(path, headers={"If-Match": changed.headers["ETag"]}).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("{tag}", 200),
+        ('"other", {tag}', 200),
+        ("*", 200),
+        ("W/{tag}", 412),
+        ('"other"', 412),
+        ('"', 412),
+        ("", 412),
+        ("'; drop table users", 412),
+    ],
+)
+def test_if_match(admin, header, status):
+    created = admin.post(
+        "/api/v1/users", json={"email": "u@example.com", "full_name": "U", "role": "viewer", "password": PASSWORD}
+    )
+    path = f"/api/v1/users/{created.json['id']}"
+    wanted = header.format(tag=created.headers["ETag"])
+    assert admin.patch(path, json={"full_name": "New"}, headers={"If-Match": wanted}).status_code == status
+    assert admin.get(path).json["full_name"] == ("New" if status == 200 else "U")
+
+
+def test_of_two_racing_changes_one_is_lost(app, admin):
+    user = admin.create_user()
+    path = f"/api/v1/users/{user['id']}"
+    headers = {"If-Match": admin.get(path).headers["ETag"]}
+    with ThreadPoolExecutor(4) as pool:
+        changes = [pool.submit(admin.patch, path, json={"full_name": f"N{n}"}, headers=headers) for n in range(4)]
+    statuses = sorted(change.result().status_code for change in changes)
+    assert statuses == [200, 412, 412, 412]
+
+
+def test_an_unchanged_user_is_not_sent_again(admin):
+    user = admin.create_user()
+    path = f"/api/v1/users/{user['id']}"
+    tag = admin.get(path).headers["ETag"]
+    answer = admin.get(path, headers={"If-None-Match": tag})
+    assert (answer.status_code, answer.data) == (304, b"")
+    admin.patch(path, json={"full_name": "New"})
+    assert admin.get(path, headers={"If-None-Match": tag}).status_code == 200

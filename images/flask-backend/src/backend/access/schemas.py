@@ -16,6 +16,7 @@ class OperationSchema(StrictSchema):
     path = fields.String(required=True)
     summary = fields.String(required=True)
     public = fields.Boolean(required=True, metadata={"description": "Needs no sign-in"})
+    session_only = fields.Boolean(required=True, metadata={"description": "Refused to API keys, whatever their role"})
     roles = fields.List(_ROLE, required=True)
 
 

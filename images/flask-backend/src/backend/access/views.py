@@ -8,7 +8,7 @@ from flask import Flask, current_app
 
 from backend.access.schemas import PermissionsSchema
 from backend.fields import Blueprint
-from backend.permissions import PERMISSIONS, PUBLIC, ROLES
+from backend.permissions import PERMISSIONS, PUBLIC, ROLES, SESSION_ONLY
 
 blueprint = Blueprint("permissions", __name__, url_prefix="/api/v1/permissions", description="Permissions")
 API_PREFIX = "/api/v1/"
@@ -34,5 +34,6 @@ def _operations(app: Flask) -> Iterator[dict]:
                 "path": rule.rule,
                 "summary": summary,
                 "public": allowed == PUBLIC,
+                "session_only": rule.endpoint in SESSION_ONLY,
                 "roles": [role for role in ROLES if allowed == PUBLIC or role in allowed],
             }

@@ -48,6 +48,14 @@ def export_events(database: Database, filters: dict) -> Iterator[list[dict]]:
         last = batch[-1]["id"]
 
 
+def count_events(database: Database, filters: dict) -> int:
+    """How many events fit now."""
+    conditions, values = _where(filters)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    sql = f"SELECT COUNT(*) AS total FROM audit_events{where}"
+    return database.read(lambda db: fetch(db, sql, *values))[0]["total"]
+
+
 def _select(db, conditions: list[str], values: list, order: str, limit: int) -> list[dict]:
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     sql = f"SELECT {_COLUMNS} FROM audit_events{where} ORDER BY id {order} LIMIT %s"

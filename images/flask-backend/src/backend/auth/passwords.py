@@ -53,6 +53,10 @@ class PasswordHasher:
             fits = bcrypt.checkpw(_digest(password), stored.encode() if stored else self._unknown_user_hash)
         return fits and stored is not None
 
+    def upgrade(self, password: str, stored: str) -> str | None:
+        """A new hash of a password that fits `stored`, when that one is cheaper than new ones are."""
+        return self.hash(password) if _cost(stored) < self._cost else None
+
     @contextmanager
     def _slot(self) -> Iterator[None]:
         if not self._slots.acquire(timeout=self._patience):
@@ -65,3 +69,7 @@ class PasswordHasher:
 
 def _digest(password: str) -> bytes:
     return base64.b64encode(hmac.digest(_DIGEST_KEY, password.encode(), "sha384"))
+
+
+def _cost(stored: str) -> int:
+    return int(stored.split("$")[2])

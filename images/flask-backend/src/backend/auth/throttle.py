@@ -1,81 +1,97 @@
-"""Limits failed logins per address and per account and address; counts in Redis, else in memory.
+"""Limits failed attempts to prove who one is: per address, per account and address, and per account.
 
-Only the pair of account and address is limited, never the account alone: a stranger cannot lock a user out.
+The limit per account would let a stranger lock a user out, so it never closes: beyond it one attempt a minute
+goes on, and an address from which the user signed in lately is not held to it at all.
 """
 
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
+import ipaddress
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-from redis import Redis, RedisError
+from redis import Redis
 
-log = structlog.get_logger(__name__)
-WINDOW_SECONDS = 300
-PAIR_LIMIT = 10
-ADDRESS_LIMIT = 100
-REDIS_PAUSE_SECONDS = 5
+from backend.auth.counters import Counters
+
+PAIR_LIMIT, PAIR_WINDOW = 10, 600
+ADDRESS_LIMIT, ADDRESS_WINDOW = 100, 600
+# Together at most 100 guesses an hour from all addresses that the user never used (ASVS 5, 6.3.1).
+ACCOUNT_LIMIT, ACCOUNT_WINDOW = 40, 3600
+SLOW_WINDOW = 60
+
+
+class Throttled(Exception):
+    """Too many attempts. `retry_after` seconds from now the next one is looked at."""
+
+    def __init__(self, seconds: float):
+        super().__init__(f"{seconds:.0f} s")
+        self.retry_after = max(1, math.ceil(seconds))
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """The counters of one login attempt: key and limit of each."""
+    """What one attempt was counted under: key and window of each counter."""
 
-    pair: str
-    address: str
-
-
-class MemoryCounters:
-    """Counters of this process, for no Redis or while it is away."""
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._counts: dict[str, tuple[int, float]] = {}
-
-    def add(self, key: str, amount: int) -> int:
-        with self._lock:
-            if len(self._counts) > 10_000:
-                self._counts = {k: v for k, v in self._counts.items() if v[1] > time.monotonic()}
-            count, end = self._counts.get(key, (0, 0.0))
-            if end <= time.monotonic():
-                count, end = 0, time.monotonic() + WINDOW_SECONDS
-            self._counts[key] = (max(0, count + amount), end)
-            return self._counts[key][0]
+    counted: tuple[tuple[str, int], ...]
 
 
 class LoginThrottle:
-    """Counts attempts before the password is checked, so that parallel guesses count as well."""
+    """Counts attempts before anything is checked, so that parallel guesses count as well."""
 
     def __init__(self, redis: Redis | None):
-        self._redis = redis
-        self._memory = MemoryCounters()
-        self._redis_back_at = 0.0
+        self.counters = Counters(redis)
 
-    def begin(self, email: str, address: str) -> Attempt | None:
-        """Count an attempt; `None` when there were too many in the last `WINDOW_SECONDS`."""
-        account = hashlib.sha256(email.encode()).hexdigest()[:32]
-        attempt = Attempt(f"login:{account}:{address}", f"login:{address}")
-        too_many = self._add(attempt.address, 1) > ADDRESS_LIMIT
-        too_many = self._add(attempt.pair, 1) > PAIR_LIMIT or too_many
-        return None if too_many else attempt
+    def begin(self, kind: str, account: str, address: str, is_known: Callable[[], bool]) -> Attempt:
+        """Count an attempt.
+
+        Args:
+            kind: what is guessed; each has counters of its own.
+            account: the folded e-mail address, whether there is such a user or not.
+            address: of the client; an IPv6 network of 64 bits counts as one.
+            is_known: asked only beyond the account's limit: did this user sign in from this address lately?
+
+        Raises:
+            Throttled: too many failures.
+        """
+        name = hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        network = network_of(address)
+        limits = (
+            (f"{kind}:{network}", ADDRESS_LIMIT, ADDRESS_WINDOW),
+            (f"{kind}:{name}:{network}", PAIR_LIMIT, PAIR_WINDOW),
+        )
+        counts = [(self.counters.add(key, 1, window), limit) for key, limit, window in limits]
+        waits = [count.seconds_left for count, limit in counts if count.value > limit]
+        if waits:
+            raise Throttled(max(waits))
+        account_key = f"{kind}:account:{name}"
+        in_total = self.counters.add(account_key, 1, ACCOUNT_WINDOW)
+        if in_total.value > ACCOUNT_LIMIT and not is_known():
+            self._slow_down(f"{kind}:slow:{name}")
+        windows = [(key, window) for key, _, window in limits]
+        return Attempt((*windows, (account_key, ACCOUNT_WINDOW)))
 
     def succeeded(self, attempt: Attempt) -> None:
         """Take the attempt back: only failures count."""
-        self._add(attempt.address, -1)
-        self._add(attempt.pair, -1)
+        for key, window in attempt.counted:
+            self.counters.add(key, -1, window)
 
-    def _add(self, key: str, amount: int) -> int:
-        if self._redis is None or time.monotonic() < self._redis_back_at:
-            return self._memory.add(key, amount)
-        try:
-            pipeline = self._redis.pipeline()
-            pipeline.incrby(key, amount)
-            pipeline.expire(key, WINDOW_SECONDS, nx=True)
-            return pipeline.execute()[0]
-        except RedisError as error:
-            self._redis_back_at = time.monotonic() + REDIS_PAUSE_SECONDS
-            log.warning("redis unavailable, logins are counted in this process", reason=type(error).__name__)
-            return self._memory.add(key, amount)
+    def _slow_down(self, key: str) -> None:
+        turn = self.counters.add(key, 1, SLOW_WINDOW)
+        if turn.value > 1:
+            raise Throttled(turn.seconds_left)
+
+
+def network_of(address: str) -> str:
+    """The address itself, or the /64 network of an IPv6 address, which one client has for itself."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

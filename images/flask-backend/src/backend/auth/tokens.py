@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import secrets
 import time
 from dataclasses import dataclass
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from backend.config import ConfigError, Settings, read_file
+from backend.auth.keys import KeyRing
 
 ACCESS_TOKEN_SECONDS = 600
 ISSUER = "triptych"
@@ -36,16 +30,10 @@ class Claims:
 
 
 class TokenIssuer:
-    """Signs and checks access tokens with one Ed25519 key."""
+    """Signs access tokens with the current key of a ring, and accepts those of any key in it."""
 
-    def __init__(self, key: Ed25519PrivateKey):
-        self._key = key
-        self._public_key = key.public_key()
-        raw = self._public_key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        # RFC 7638: the key id is the hash of the public key itself, so it never needs configuring.
-        self._jwk = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(raw)}
-        canonical = json.dumps(self._jwk, sort_keys=True, separators=(",", ":")).encode()
-        self.key_id = _base64url(hashlib.sha256(canonical).digest())
+    def __init__(self, keys: KeyRing):
+        self._keys = keys
 
     def issue(self, user_id: int, session_id: str) -> str:
         """A signed token that lives `ACCESS_TOKEN_SECONDS`."""
@@ -59,19 +47,24 @@ class TokenIssuer:
             "iat": issued_at,
             "exp": issued_at + ACCESS_TOKEN_SECONDS,
         }
-        headers = {"typ": TOKEN_TYPE, "kid": self.key_id}
-        return jwt.encode(claims, self._key, algorithm="EdDSA", headers=headers)
+        keys = self._keys.current()
+        headers = {"typ": TOKEN_TYPE, "kid": keys.signing_id}
+        return jwt.encode(claims, keys.private, algorithm="EdDSA", headers=headers)
 
     def verify(self, token: str) -> Claims:
         """The claims of a token. Raises `InvalidToken` for anything that `issue` did not make, or expired."""
         try:
             header = jwt.get_unverified_header(token)
-            expected = {"alg": "EdDSA", "typ": TOKEN_TYPE, "kid": self.key_id}
-            if header != expected:
+            key_id = header.get("kid")
+            if header != {"alg": "EdDSA", "typ": TOKEN_TYPE, "kid": key_id}:
                 raise InvalidToken("unexpected header")
+            # The id is looked up in a dictionary, never a path or an address.
+            key = self._keys.find(str(key_id))
+            if key is None:
+                raise InvalidToken("unknown key")
             claims = jwt.decode(
                 token,
-                self._public_key,
+                key.public,
                 algorithms=["EdDSA"],
                 issuer=ISSUER,
                 audience=AUDIENCE,
@@ -85,29 +78,6 @@ class TokenIssuer:
             raise InvalidToken(type(error).__name__) from error
 
     def jwks(self) -> dict:
-        """The public key as a JSON Web Key Set."""
-        return {"keys": [{**self._jwk, "kid": self.key_id, "use": "sig", "alg": "EdDSA"}]}
-
-
-def load_signing_key(settings: Settings) -> Ed25519PrivateKey:
-    """The key of `JWT_SIGNING_KEY_FILE`; without one, in alpha only, a new one for this process.
-
-    Raises:
-        ConfigError: no file outside alpha, or not a PEM Ed25519 private key.
-    """
-    path = settings.jwt_signing_key_file
-    if path is None:
-        if not settings.is_alpha:
-            raise ConfigError("JWT_SIGNING_KEY_FILE: is required outside alpha")
-        return Ed25519PrivateKey.generate()
-    try:
-        key = serialization.load_pem_private_key(read_file("JWT_SIGNING_KEY_FILE", path), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"JWT_SIGNING_KEY_FILE: {path} is not an Ed25519 private key in PEM (PKCS #8)")
-    return key
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+        """Every accepted public key as a JSON Web Key Set, the signing one first."""
+        keys = self._keys.current().verifying.values()
+        return {"keys": [{**key.jwk, "kid": key.key_id, "use": "sig", "alg": "EdDSA"} for key in keys]}

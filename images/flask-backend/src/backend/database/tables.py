@@ -18,6 +18,11 @@ def define_tables(db: DAL) -> None:
         Field("password_hash", length=100),
         Field("created_at", "datetime"),
         Field("updated_at", "datetime"),
+        Field("version", "integer"),
+        Field("must_change_password", "integer"),
+        Field("totp_secret", length=255),
+        Field("totp_confirmed_at", "datetime"),
+        Field("totp_last_step", "integer"),
     )
     # One row per login; revoking it ends its access and refresh tokens on every replica at once.
     db.define_table(
@@ -27,6 +32,9 @@ def define_tables(db: DAL) -> None:
         Field("created_at", "datetime"),
         Field("expires_at", "datetime"),
         Field("revoked_at", "datetime"),
+        Field("last_used_at", "datetime"),
+        Field("address", length=45),
+        Field("user_agent", length=200),
         primarykey=["id"],
     )
     db.define_table(
@@ -35,7 +43,36 @@ def define_tables(db: DAL) -> None:
         Field("session_id", length=32),
         Field("created_at", "datetime"),
         Field("used_at", "datetime"),
+        Field("successor_salt", length=64),
         primarykey=["token_hash"],
+    )
+    db.define_table(
+        "recovery_codes",
+        Field("code_hash", length=64),
+        Field("user_id", "integer"),
+        Field("used_at", "datetime"),
+        primarykey=["code_hash"],
+    )
+    # Between the two steps of a login with a second factor.
+    db.define_table(
+        "login_challenges",
+        Field("token_hash", length=64),
+        Field("user_id", "integer"),
+        Field("attempts", "integer"),
+        Field("expires_at", "datetime"),
+        primarykey=["token_hash"],
+    )
+    db.define_table(
+        "api_keys",
+        Field("user_id", "integer"),
+        Field("name", length=100),
+        Field("prefix", length=20),
+        Field("key_hash", length=64),
+        Field("role", length=20),
+        Field("created_at", "datetime"),
+        Field("expires_at", "datetime"),
+        Field("last_used_at", "datetime"),
+        Field("revoked_at", "datetime"),
     )
     # Append-only: nothing may update or delete a row (`backend.audit.service`).
     db.define_table(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from flask import g, request
 from marshmallow import fields, validate
 
-from backend.auth import service as auth
+from backend.auth.credentials import authenticate
 from backend.auth.tokens import InvalidToken
 from backend.context import Services, services
 from backend.database.errors import DatabaseUnavailable
@@ -55,12 +55,13 @@ def still_signed_in(own: Services) -> Callable[[], bool]:
 
     def check() -> bool:
         try:
-            return auth.authenticate(own, token).role == role
+            principal = authenticate(own, token)
         except InvalidToken:
             return False
         except DatabaseUnavailable:
             # Nobody can tell; without the database there are no events either.
             return True
+        return principal.role == role and not principal.user["must_change_password"]
 
     return check
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import click
 
+from backend.auth.password_rules import check_password
 from backend.auth.passwords import PasswordHasher
 from backend.config import Settings
 from backend.database.errors import DatabaseUnavailable
@@ -38,6 +39,7 @@ def create_first_admin(settings: Settings, progress: Callable[[str], None]) -> N
                 "full_name": "Administrator",
                 "role": ADMIN,
                 "password": settings.first_admin_password.get_secret_value(),
+                "must_change_password": settings.first_admin_changes_password,
             },
         )
         progress(f"created the first admin {settings.first_admin_email}")
@@ -57,7 +59,7 @@ def create_admin(settings: Settings, email: str, full_name: str, password: str) 
         field, messages = next(iter(errors.items()))
         raise click.ClickException(f"{field}: {messages[0]}")
     try:
-        service.check_password(settings, password)
+        check_password(settings, password, email, full_name)
         _insert(Database(settings, deadline=10), settings, body)
     except Problem as problem:
         raise click.ClickException(problem.description) from None

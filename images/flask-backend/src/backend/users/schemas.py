@@ -29,6 +29,8 @@ class UserSchema(StrictSchema):
     full_name = fields.String(required=True)
     role = _role(required=True)
     is_active = Flag(required=True)
+    must_change_password = Flag(required=True)
+    totp_enabled = Flag(required=True, metadata={"description": "The user has a second factor"})
     created_at = UtcDateTime(required=True)
     updated_at = UtcDateTime(required=True)
 
@@ -39,6 +41,7 @@ class UserCreateSchema(StrictSchema):
     role = _role(required=True)
     password = _password(required=True)
     is_active = Flag(load_default=True)
+    must_change_password = Flag(load_default=False)
 
 
 class UserUpdateSchema(StrictSchema):
@@ -47,12 +50,19 @@ class UserUpdateSchema(StrictSchema):
     role = _role()
     password = _password()
     is_active = Flag()
+    must_change_password = Flag()
+
+
+class TemporaryPasswordSchema(StrictSchema):
+    password = fields.String(required=True, metadata={"description": "Shown this once; good for changing it only"})
 
 
 class UserQuerySchema(StrictSchema):
     page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=1_000_000))
     per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
     search = text(0, 200, load_default="")
+    role = _role()
+    is_active = fields.Boolean(truthy={"true"}, falsy={"false"})
     sort = fields.String(
         load_default="email",
         validate=validate.OneOf([*SORT_KEYS, *(f"-{key}" for key in SORT_KEYS)]),

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import secrets
+
 from backend.audit import service as audit
+from backend.auth import second_factor
+from backend.auth.password_rules import check_password
 from backend.auth.passwords import PasswordHasher
+from backend.auth.sessions import revoke_of_user
 from backend.config import Settings
 from backend.database import errors
 from backend.database.session import Database, fetch, for_update, now
+from backend.etags import Precondition, any_version
 from backend.fields import fold_email
 from backend.permissions import ADMIN
 from backend.problems import Problem
+from backend.users.rows import user_columns
 
-_COLUMNS = "id, email, full_name, role, is_active, created_at, updated_at"
+_TEMPORARY_BYTES = 15
 
 
-def list_users(database: Database, page: int, per_page: int, search: str, sort: str) -> dict:
-    """One page of users: `{users: [...], pagination: {page, per_page, total, pages}}`."""
-    where, values = "", []
-    if search:
-        pattern = f"%{_escape_like(search.lower())}%"
-        where = " WHERE LOWER(email) LIKE %s ESCAPE '!' OR LOWER(full_name) LIKE %s ESCAPE '!'"
-        values = [pattern, pattern]
+def list_users(database: Database, page: int, per_page: int, sort: str, **filters) -> dict:
+    """One page of users: `{users: [...], pagination: {page, per_page, total, pages}}`.
+
+    Args:
+        filters: any of `search` (a part of e-mail address or name), `role`, `is_active`.
+    """
+    where, values = _where(filters)
     # `sort` comes from a closed list in the schema; the id makes the order total.
     order = f"{sort.lstrip('-')} {'DESC' if sort.startswith('-') else 'ASC'}, id"
 
     def work(db) -> tuple[int, list[dict]]:
-        total = fetch(db, f"SELECT COUNT(*) AS total FROM users{where}", *values)[0]["total"]
-        sql = f"SELECT {_COLUMNS} FROM users{where} ORDER BY {order} LIMIT %s OFFSET %s"
+        total = fetch(db, f"SELECT COUNT(*) AS total FROM users u{where}", *values)[0]["total"]
+        sql = f"SELECT {user_columns('u')} FROM users u{where} ORDER BY {order} LIMIT %s OFFSET %s"
         return total, fetch(db, sql, *values, per_page, (page - 1) * per_page)
 
     total, users = database.read(work)
@@ -44,13 +51,13 @@ def get_user(database: Database, user_id: int) -> dict:
 
 def create_user(database: Database, hasher: PasswordHasher, settings: Settings, body: dict) -> dict:
     """Create a user from a `UserCreateSchema` body. Raises `Problem`: 409 for a known e-mail, 422."""
-    check_password(settings, body["password"])
+    check_password(settings, body["password"], body["email"], body["full_name"])
     return insert_user(database, hasher, **body)
 
 
 def insert_user(database: Database, hasher: PasswordHasher, **fields) -> dict:
     """Store a user whose fields have been checked already. Raises `Problem`: 409 for a known e-mail."""
-    row = _columns(hasher, fields) | {"created_at": now(), "updated_at": now()}
+    row = _columns(hasher, fields) | {"created_at": now(), "updated_at": now(), "version": 1}
 
     def work(db) -> dict:
         user = _get(db, int(db.users.insert(**row)))
@@ -60,39 +67,49 @@ def insert_user(database: Database, hasher: PasswordHasher, **fields) -> dict:
     return _unique(lambda: database.write(work))
 
 
-def update_user(database: Database, hasher: PasswordHasher, settings: Settings, user_id: int, body: dict) -> dict:
+def update_user(
+    database: Database,
+    hasher: PasswordHasher,
+    settings: Settings,
+    user_id: int,
+    body: dict,
+    precondition: Precondition = any_version,
+) -> dict:
     """Change a user; a new role, password or state ends all their sessions.
 
     Raises:
-        Problem: 404, 409 for a known e-mail or the last active admin, 422 for a weak password.
+        Problem: 404, 409 for a known e-mail or the last active admin, 412, 422 for a weak password.
     """
     if "password" in body:
-        check_password(settings, body["password"])
+        known = get_user(database, user_id) | body
+        check_password(settings, body["password"], known["email"], known["full_name"])
     changes = _columns(hasher, body)
 
     def work(db) -> dict:
         admins = _lock_admins(db)
         user = _get(db, user_id, for_update(db))
+        precondition(user)
         if changes.get("role", ADMIN) != ADMIN or not changes.get("is_active", 1):
             _keep_an_admin(admins, user_id)
         if changes:
-            db(db.users.id == user_id).update(**changes, updated_at=now())
+            db(db.users.id == user_id).update(**changes, updated_at=now(), version=db.users.version + 1)
             audit.record(db, "users.update", "user", user_id, _described(user, changes))
         if "password_hash" in changes or _differs(user, changes, "role", "is_active"):
-            db((db.sessions.user_id == user_id) & (db.sessions.revoked_at == None)).update(revoked_at=now())
+            revoke_of_user(db, user_id)
         return _get(db, user_id)
 
     return _unique(lambda: database.write(work))
 
 
-def delete_user(database: Database, user_id: int, own_id: int) -> None:
-    """Delete a user and their sessions. Raises `Problem`: 404; 409 for oneself or the last active admin."""
+def delete_user(database: Database, user_id: int, own_id: int, precondition: Precondition = any_version) -> None:
+    """Delete a user and their sessions. Raises `Problem`: 404; 409 for oneself or the last active admin; 412."""
     if user_id == own_id:
         raise Problem(409, "You cannot delete your own account.", "own-account")
 
     def work(db) -> None:
         admins = _lock_admins(db)
         user = _get(db, user_id, for_update(db))
+        precondition(user)
         _keep_an_admin(admins, user_id)
         db(db.users.id == user_id).delete()
         audit.record(db, "users.delete", "user", user_id, {"email": user["email"], "role": user["role"]})
@@ -100,18 +117,59 @@ def delete_user(database: Database, user_id: int, own_id: int) -> None:
     database.write(work)
 
 
-def check_password(settings: Settings, password: str) -> None:
-    """Refuse a password that is too short for this environment. Raises a 422 `Problem`."""
-    if len(password) < settings.min_password_length:
-        message = f"Shorter than minimum length {settings.min_password_length}."
-        raise Problem(422, "The password is too short.", errors={"json": {"password": [message]}})
+def reset_password(database: Database, hasher: PasswordHasher, user_id: int) -> dict:
+    """Give a user a random password that is only good for changing it, and end all their sessions.
+
+    Returns:
+        `{password}`, this once.
+
+    Raises:
+        Problem: 404.
+    """
+    password = secrets.token_urlsafe(_TEMPORARY_BYTES)
+    hashed = hasher.hash(password)
+
+    def work(db) -> None:
+        _get(db, user_id, for_update(db))
+        changes = {"password_hash": hashed, "must_change_password": 1, "updated_at": now()}
+        db(db.users.id == user_id).update(**changes, version=db.users.version + 1)
+        revoke_of_user(db, user_id)
+        audit.record(db, "users.reset_password", "user", user_id)
+
+    database.write(work)
+    return {"password": password}
+
+
+def reset_totp(database: Database, user_id: int) -> None:
+    """Turn off the second factor of a user who lost it, and end all their sessions. Raises a 404 `Problem`."""
+
+    def work(db) -> None:
+        _get(db, user_id, for_update(db))
+        second_factor.clear(db, user_id)
+        revoke_of_user(db, user_id)
+        audit.record(db, "users.reset_totp", "user", user_id)
+
+    database.write(work)
 
 
 def _get(db, user_id: int, lock: str = "") -> dict:
-    rows = fetch(db, f"SELECT {_COLUMNS} FROM users WHERE id = %s{lock}", user_id)
+    rows = fetch(db, f"SELECT {user_columns('u')} FROM users u WHERE u.id = %s{lock}", user_id)
     if not rows:
         raise Problem(404, f"There is no user {user_id}.", "no-such-user")
     return rows[0]
+
+
+def _where(filters: dict) -> tuple[str, list]:
+    conditions, values = [], []
+    if filters.get("search"):
+        pattern = f"%{_escape_like(filters['search'].lower())}%"
+        conditions.append("(LOWER(email) LIKE %s ESCAPE '!' OR LOWER(full_name) LIKE %s ESCAPE '!')")
+        values += [pattern, pattern]
+    for name in ("role", "is_active"):
+        if name in filters:
+            conditions.append(f"{name} = %s")
+            values.append(int(filters[name]) if name == "is_active" else filters[name])
+    return f" WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
 def _lock_admins(db) -> set[int]:
@@ -129,8 +187,9 @@ def _columns(hasher: PasswordHasher, body: dict) -> dict:
     columns = {key: value for key, value in body.items() if key != "password"}
     if "email" in columns:
         columns["email"] = fold_email(columns["email"])
-    if "is_active" in columns:
-        columns["is_active"] = int(columns["is_active"])
+    for flag in ("is_active", "must_change_password"):
+        if flag in columns:
+            columns[flag] = int(columns[flag])
     if "password" in body:
         columns["password_hash"] = hasher.hash(body["password"])
     return columns

@@ -58,7 +58,8 @@ def _spell(statements: list[str | dict[str, str]], engine: str) -> Iterator[str]
     for statement in statements:
         text = statement if isinstance(statement, str) else statement.get(engine, "")
         if text:
-            yield text.format(**DIALECTS[engine]).strip()
+            text = text.format(**DIALECTS[engine]).strip()
+            yield text.replace("COLUMN IF NOT EXISTS", "COLUMN") if engine == "sqlite" else text
 
 
 def required_version() -> int:
