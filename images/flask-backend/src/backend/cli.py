@@ -123,6 +123,24 @@ def bootstrap_secrets(path: Path, timeout: int) -> None:
         raise click.ClickException(str(error)) from None
 
 
+@cli.command("rotate-keys")
+@click.option("--directory", type=click.Path(exists=True, file_okay=False, path_type=Path), help="With signing.pem.")
+@click.option("--secret", help="Kubernetes Secret with signing.pem, by the current kubeconfig.")
+@click.option("--namespace", help="Of the Secret; default: the current one.")
+@click.option("--wait", is_flag=True, help="Take all steps, with the pauses between them (15 minutes).")
+def rotate_keys(directory: Path | None, secret: str | None, namespace: str | None, wait: bool) -> None:
+    """Take the next step of a change of the signing key: prepare, promote, retire."""
+    from backend.auth.rotation import DirectoryStore, RotationError, SecretStore, rotate
+
+    if bool(directory) == bool(secret):
+        raise click.UsageError("give either --directory or --secret")
+    try:
+        store = DirectoryStore(directory) if directory else SecretStore(secret, namespace)
+        rotate(store, wait, _progress)
+    except RotationError as error:
+        raise click.ClickException(str(error)) from None
+
+
 @cli.command()
 @click.option("--url", envvar="BACKEND_URL", required=True, help="Of the WebUI or of the backend itself.")
 @click.option("--email", default="admin@example.com", show_default=True, envvar="FIRST_ADMIN_EMAIL")
