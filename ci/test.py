@@ -73,6 +73,7 @@ def unit(layer: Layer) -> None:
     go_backend = ROOT / "images" / "go-backend"
     layer("go", "generate", "./...", cwd=go_backend)
     layer("go", "test", "-v", "./...", cwd=go_backend)
+    layer("make", "test-race", cwd=go_backend, env={"CC": "clang"})  # clang is a prerequisite, gcc is not
     webui = ROOT / "images" / "webui"
     layer("npm", "ci", "--no-audit", "--no-fund", cwd=webui)
     layer("npm", "test", cwd=webui)

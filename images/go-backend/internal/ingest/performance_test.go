@@ -1,0 +1,162 @@
+//go:build performance
+
+package ingest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"triptych.dev/go-backend/internal/slotpool"
+)
+
+// rounds is how often each figure is taken, all of them in turn.
+const rounds = 9
+
+// figure is one thing measured, in a unit; measure takes it once.
+type figure struct {
+	name    string
+	measure func(t *testing.T) float64
+	values  []float64
+}
+
+func (f *figure) median() float64 {
+	slices.Sort(f.values)
+	return f.values[len(f.values)/2]
+}
+
+func (f *figure) row(format string) string {
+	return fmt.Sprintf("| %s | "+format+" | "+format+" – "+format+" |\n", f.name, f.median(), f.values[0], f.values[len(f.values)-1])
+}
+
+// interleave takes every figure once a round, so that a busy moment of the machine hits all of them.
+func interleave(t *testing.T, figures ...*figure) {
+	t.Helper()
+	for range rounds {
+		for _, figure := range figures {
+			t.Run(figure.name, func(t *testing.T) { figure.values = append(figure.values, figure.measure(t)) })
+		}
+	}
+}
+
+// TestPerformance writes the report to the file PERFORMANCE_REPORT names.
+func TestPerformance(t *testing.T) {
+	report := &strings.Builder{}
+	fmt.Fprintf(report, "# Performance of the ingest\n\nMade by `make -C images/go-backend bench-ingest` (as root, about 2 minutes): "+
+		"%d rounds, all figures in turn, median and range. %s\n\n", rounds, machineText(t))
+	receiveFigures(t, report)
+	poolFigures(t, report)
+	latencyFigures(t, report)
+	fmt.Print(report)
+	must(t, os.WriteFile(os.Getenv("PERFORMANCE_REPORT"), []byte(report.String()), 0o644))
+}
+
+// machineText says on what the figures were taken, and whether others worked there.
+func machineText(t *testing.T) string {
+	t.Helper()
+	kernel, err := exec.Command("uname", "-r").Output()
+	must(t, err)
+	load, err := os.ReadFile("/proc/loadavg")
+	must(t, err)
+	var model string
+	information, err := os.ReadFile("/proc/cpuinfo")
+	must(t, err)
+	for line := range strings.Lines(string(information)) {
+		if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
+			model = strings.TrimSpace(value)
+		}
+	}
+	return fmt.Sprintf("%s, %d CPUs, kernel %s, %s; load average before the start: %s (a quiet machine: below 1).",
+		model, runtime.NumCPU(), strings.TrimSpace(string(kernel)), runtime.Version(), strings.Fields(string(load))[0])
+}
+
+func receiveFigures(t *testing.T, report *strings.Builder) {
+	t.Helper()
+	for _, shape := range []struct {
+		title, text string
+		run         func(*testing.T, receiver) float64
+	}{
+		{"closed", "One core alternates: it injects 1024 frames of 64 bytes and then receives them. All of it counts, the generator's work and the kernel's included.", closed},
+		{"flood", "One core injects without a pause (and does the kernel's receive work), the other receives. Datagrams that reach the subscriber count.", flooded},
+	} {
+		figures := []*figure{
+			{name: "AF_XDP native, with slot hand-off", measure: func(t *testing.T) float64 { return shape.run(t, newXDPReceiver(t, ModeNative)) }},
+			{name: "AF_XDP generic, with slot hand-off", measure: func(t *testing.T) float64 { return shape.run(t, newXDPReceiver(t, ModeGeneric)) }},
+			{name: "sockets, with slot hand-off", measure: func(t *testing.T) float64 { return shape.run(t, newSocketReceiver(t)) }},
+			{name: "recvmmsg(64) alone", measure: func(t *testing.T) float64 { return shape.run(t, newPlainReceiver(t)) }},
+		}
+		interleave(t, figures...)
+		fmt.Fprintf(report, "## Receiving, %s\n\n%s Millions of datagrams a second over a veth pair, copy mode.\n\n| | median | range |\n|---|---|---|\n", shape.title, shape.text)
+		for _, figure := range figures {
+			report.WriteString(figure.row("%.2f"))
+		}
+		fmt.Fprintf(report, "\nAF_XDP native ÷ recvmmsg(64) alone: **%.1f** (goal 4).\n\n", figures[0].median()/figures[3].median())
+	}
+}
+
+func poolFigures(t *testing.T, report *strings.Builder) {
+	t.Helper()
+	nanoseconds := func(run func(b *testing.B)) func(*testing.T) float64 {
+		return func(*testing.T) float64 {
+			result := testing.Benchmark(run)
+			if result.AllocsPerOp() != 0 {
+				t.Errorf("%d allocations", result.AllocsPerOp())
+			}
+			return float64(result.T.Nanoseconds()) / float64(result.N)
+		}
+	}
+	pool, err := slotpool.New(slotpool.Options{Slots: 4096, SlotBytes: 2048, Lists: 1, Node: slotpool.AnyNode})
+	must(t, err)
+	defer pool.Close()
+	list, shared := pool.List(0), sync.Pool{New: func() any { return new([2048]byte) }}
+	free := make(chan *[2048]byte, 4096)
+	for range cap(free) {
+		free <- new([2048]byte)
+	}
+	figures := []*figure{
+		{name: "slot pool", measure: nanoseconds(func(b *testing.B) {
+			for b.Loop() {
+				slot, _ := list.Get()
+				list.Put(slot)
+			}
+		})},
+		{name: "sync.Pool", measure: nanoseconds(func(b *testing.B) {
+			for b.Loop() {
+				shared.Put(shared.Get())
+			}
+		})},
+		{name: "channel", measure: nanoseconds(func(b *testing.B) {
+			for b.Loop() {
+				free <- <-free
+			}
+		})},
+	}
+	interleave(t, figures...)
+	report.WriteString("## Slot pool\n\nNanoseconds for a get and a put on one core, 0 allocations (goal 5).\n\n| | median | range |\n|---|---|---|\n")
+	for _, figure := range figures {
+		report.WriteString(figure.row("%.2f"))
+	}
+	report.WriteString("\n")
+}
+
+func latencyFigures(t *testing.T, report *strings.Builder) {
+	t.Helper()
+	report.WriteString("## From the wire to a gRPC client\n\n10 000 datagrams a second for 2 s, over TCP on the loopback, `max_latency` 1 ms. " +
+		"Milliseconds from the sender's clock to the client's (goal: 99th percentile below 10 ms, none lost).\n\n| | lost | median | 99th percentile | slowest |\n|---|---|---|---|---|\n")
+	for _, mode := range []Mode{ModeNative, ModeSocket} {
+		t.Run(string(mode), func(t *testing.T) {
+			lost, delays := streamLatency(t, mode, 20_000, 10_000)
+			at := func(share float64) float64 {
+				return delays[int(share*float64(len(delays)-1))].Seconds() * 1000
+			}
+			fmt.Fprintf(report, "| %s | %d | %.2f | %.2f | %.2f |\n", mode, lost, at(0.5), at(0.99), at(1))
+			time.Sleep(100 * time.Millisecond)
+		})
+	}
+}
