@@ -101,6 +101,7 @@ func statusOf(err error) error {
 
 // run sends batches. The message refers to the slots: gRPC has encoded it when send returns.
 func (s *Subscription) run(ctx context.Context, limit limits, send func(*ingestv1.SubscribeResponse) error) error {
+	limit.datagrams = min(limit.datagrams, len(s.queue)) // more never wait
 	batch := make([]reference, 0, limit.datagrams)
 	for {
 		taken, err := s.next(ctx, limit, batch)
