@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	ringSize = 2048
+	ringSize   = 2048
+	maxBatches = 2 * ringSize / receiveBatch
 	// framesOfMTU is what an Ethernet frame has beyond the MTU: addresses, type and two VLAN tags.
 	framesOfMTU = 14 + 2*4
 )
@@ -124,7 +125,8 @@ func (a *afxdp) run(stop event) error {
 	polled := []unix.PollFd{{Fd: int32(stop.fd), Events: unix.POLLIN}, {Fd: int32(a.socket.Fd()), Events: unix.POLLIN}}
 	ticked := time.Now()
 	for polled[0].Revents == 0 {
-		for a.receive() > 0 {
+		// Bounded, so that a flood hides neither the stop nor the tick; poll returns at once where more is there.
+		for batch := 0; batch < maxBatches && a.receive() > 0; batch++ {
 			a.quiet = false
 		}
 		if time.Since(ticked) >= tick {

@@ -248,3 +248,35 @@ func TestKernelLossesAreExact(t *testing.T) {
 		})
 	}
 }
+
+// TestCloseUnderAFlood: the account ends exact although datagrams go on coming; the rest belongs to the network stack.
+func TestCloseUnderAFlood(t *testing.T) {
+	for _, mode := range allModes {
+		t.Run(string(mode), func(t *testing.T) {
+			node := startNode(t, mode, Options{Ports: []uint16{514}})
+			node.closed = true
+			wire := newWire(t)
+			closed := make(chan error, 1)
+			go func() {
+				time.Sleep(50 * time.Millisecond)
+				closed <- node.Close()
+			}()
+			sent := uint64(0)
+			for deadline := time.Now().Add(10 * time.Second); ; {
+				sent += flood(t, wire, []uint16{514}, time.Now().Add(20*time.Millisecond))[514]
+				select {
+				case err := <-closed:
+					must(t, err)
+					if now := node.account(t, 514); now.received == 0 || now.received > sent || now.pending != 0 {
+						t.Errorf("%d sent, account %+v", sent, now)
+					}
+					return
+				default:
+				}
+				if time.Now().After(deadline) {
+					t.Fatal("the ingest does not close")
+				}
+			}
+		})
+	}
+}
