@@ -88,9 +88,7 @@ func sendUntil(t *testing.T, client net.Conn, command func() (string, error)) st
 func TestIngestCommands(t *testing.T) {
 	address, httpAddress, client := serveIngest(t)
 	port := strings.TrimPrefix(client.RemoteAddr().String(), "127.0.0.1:")
-	if _, err := client.Write([]byte("nobody reads this")); err != nil {
-		t.Fatal(err)
-	}
+	dropNoSubscriber(t, address, client)
 	tail := func(arguments ...string) string {
 		return sendUntil(t, client, func() (string, error) {
 			return execute(t, append([]string{"ingest", "tail", "--grpc-address", address, "--count", "2"}, arguments...)...)
@@ -120,6 +118,24 @@ func TestIngestCommands(t *testing.T) {
 		t.Errorf("streams %v, %v\n%s", err, jsonErr, document)
 	}
 	checkIngestMetrics(t, httpAddress, port)
+}
+
+// dropNoSubscriber sends datagrams until the server has counted one that nobody reads.
+func dropNoSubscriber(t *testing.T, address string, client net.Conn) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if _, err := client.Write([]byte("nobody reads this")); err != nil {
+			t.Fatal(err)
+		}
+		streams, err := execute(t, "ingest", "streams", "--grpc-address", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(streams, "no_subscriber") {
+			return
+		}
+	}
+	t.Fatal("no datagram is counted within 10 s")
 }
 
 func checkIngestMetrics(t *testing.T, address, port string) {

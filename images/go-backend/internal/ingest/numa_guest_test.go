@@ -51,7 +51,10 @@ func TestQueueLiesOnItsInterfacesNode(t *testing.T) {
 }
 
 func checkPlacement(t *testing.T, machine *host.Host, pageBytes int) {
-	attachment, err := xdp.Attach(xdp.Options{Interface: guestInterface, Mode: xdp.ModeAuto})
+	program, err := xdp.Load(xdp.LoadOptions{})
+	must(t, err)
+	defer program.Close()
+	attachment, err := xdp.Attach(program, nil, xdp.Options{Interface: guestInterface, Mode: xdp.ModeAuto})
 	must(t, err)
 	defer attachment.Close()
 	source, err := SourceOf(attachment)
