@@ -77,8 +77,10 @@ static __always_inline bool is_dhcp(const struct packet *packet)
 	       (__u16)(packet->destination_port - first) <= 1;
 }
 
-__noinline int is_fail_safe(struct packet *packet)
+__noinline int is_fail_safe(void)
 {
+	struct packet *packet = this_packet();
+
 	if (!packet)
 		return false;
 	if (packet->neighbour_discovery)
@@ -111,8 +113,9 @@ static __always_inline enum verdict limit_verdict(enum bucket_answer answer)
 
 // Tries one condition. Returns a judgement as made by `decided`, or 0 if the condition does not decide. Not static, as
 // parse_any.
-__noinline __u64 try_condition(__u32 index, struct packet *packet)
+__noinline __u64 try_condition(__u32 index)
 {
+	struct packet *packet = this_packet();
 	enum bucket_answer answer = BUCKET_WITHIN;
 
 	if (!packet)
@@ -132,8 +135,10 @@ __noinline __u64 try_condition(__u32 index, struct packet *packet)
 	return decided(limit_verdict(answer), condition->counter);
 }
 
-__noinline __u64 try_chain(__u32 index, struct packet *packet)
+__noinline __u64 try_chain(__u32 index)
 {
+	struct packet *packet = this_packet();
+
 	if (!packet)
 		return 0;
 	struct chain *chain = at(&chains, index, packet);
@@ -144,7 +149,7 @@ __noinline __u64 try_chain(__u32 index, struct packet *packet)
 		__u32 condition = chain->conditions[i];
 		if (!condition)
 			return 0;
-		__u64 judgement = try_condition(condition - 1, packet);
+		__u64 judgement = try_condition(condition - 1);
 		if (judgement)
 			return judgement;
 	}
@@ -152,8 +157,10 @@ __noinline __u64 try_chain(__u32 index, struct packet *packet)
 }
 
 // What the rules say about a packet; 0 if none decides.
-__noinline __u64 judge_by_rules(struct packet *packet, __u32 current)
+__noinline __u64 judge_by_rules(__u32 current)
 {
+	struct packet *packet = this_packet();
+
 	if (!packet)
 		return 0;
 	__u32 reference = find_reference(packet, current);
@@ -161,9 +168,9 @@ __noinline __u64 judge_by_rules(struct packet *packet, __u32 current)
 	__u32 index = reference & REFERENCE_INDEX_MASK;
 
 	if (kind == REFERENCE_CONDITION)
-		return try_condition(index, packet);
+		return try_condition(index);
 	if (kind == REFERENCE_CHAIN)
-		return try_chain(index, packet);
+		return try_chain(index);
 	if (kind == REFERENCE_NONE)
 		return 0;
 	count_match(index, packet, false);
@@ -171,8 +178,10 @@ __noinline __u64 judge_by_rules(struct packet *packet, __u32 current)
 }
 
 // Not static: a function of its own has registers enough to keep off the stack.
-__noinline __u64 judge(struct packet *packet)
+__noinline __u64 judge(void)
 {
+	struct packet *packet = this_packet();
+
 	if (!packet)
 		return 0;
 	__u32 *counted = at(&generation, 0, packet);
@@ -185,9 +194,9 @@ __noinline __u64 judge(struct packet *packet)
 		return decided(PASS_LINK, NO_RULE);
 	if (packet->kind == KIND_MALFORMED)
 		return decided(DROP_MALFORMED, NO_RULE);
-	if (is_fail_safe(packet))
+	if (is_fail_safe())
 		return decided(PASS_FAIL_SAFE, NO_RULE);
-	__u64 judgement = judge_by_rules(packet, current);
+	__u64 judgement = judge_by_rules(current);
 	if (judgement)
 		return judgement;
 	if (policy->drop_by_default)
@@ -231,7 +240,7 @@ int guard(struct xdp_md *context)
 		return XDP_PASS;
 	packet->now = clock();
 	parse(context, packet);
-	__u64 judgement = judge(packet);
+	__u64 judgement = judge();
 	enum verdict verdict = verdict_of(judgement);
 	if (verdict < REDIRECT_INGEST && ingest_wanted && is_datagram(packet) &&
 	    offer(context, packet) == XDP_REDIRECT)

@@ -97,9 +97,16 @@ struct {
 
 static const volatile __u32 first_index = 0; // a key that needs no stack
 
+// The packet at hand. A function that looks something up fetches it anew: Linux before 6.2 takes no key out of memory
+// that came in by an argument.
+static __always_inline struct packet *this_packet(void)
+{
+	return bpf_map_lookup_elem(&current_packet, (const void *)&first_index);
+}
+
 static __always_inline struct packet *new_packet(void)
 {
-	struct packet *packet = bpf_map_lookup_elem(&current_packet, (const void *)&first_index);
+	struct packet *packet = this_packet();
 
 	if (packet)
 		__builtin_memset(packet, 0, offsetof(struct packet, key));
