@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     redis_password_file: Path | None = None
 
     go_backend_target: str = ""
+    audit_retention_days: int = Field(0, ge=0, le=36500)
     webhook_allowed_networks: str = ""
     cors_allowed_origins: str = ""
     otel_exporter_otlp_endpoint: str = ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from api_client import assert_problem
 
+from backend.audit.service import first_id
 from backend.database.session import fetch, now
 from backend.jobs import leases, schedules, store
 from backend.jobs.background import Background, Loop
@@ -292,3 +293,24 @@ def test_export_of_the_audit_log(admin, background):
     assert [line["action"] for line in lines] == ["users.create"] * 2
     assert job["result"]["events"] == 2
     assert admin.get("/api/v1/audit?action=jobs").json["events"][0]["target_id"] == job["id"]
+
+
+def test_audit_events_go_after_their_time_and_no_earlier(admin, services, runner, monkeypatch):
+    old = first_id(datetime.now(UTC) - timedelta(days=31))
+    fields = {"actor": "x", "credential": "", "action": "test.old", "target_type": "", "target_id": "", "address": ""}
+
+    def work(db) -> None:
+        db.audit_events.insert(id=old, occurred_at=now(), request_id="", details="{}", **fields)
+
+    services.database.write(work)
+
+    def clean() -> dict:
+        job_id = services.database.write(lambda db: store.insert(db, "cleanup.audit", {}))
+        runner.run(job_id)
+        return services.database.read(lambda db: store.get(db, job_id))["result"]
+
+    assert clean()["deleted"] == 0
+    monkeypatch.setattr(services.settings, "audit_retention_days", 30)
+    assert clean() == {"deleted": 1}
+    assert clean() == {"deleted": 0}
+    assert admin.get("/api/v1/audit").json["events"]

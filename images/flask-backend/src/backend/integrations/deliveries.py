@@ -73,7 +73,8 @@ def fan_out(database: Database) -> int:
         db(db.events.id.belongs([event["id"] for event in events])).update(dispatched=1)
         return len(events)
 
-    return database.write(work)
+    waiting = database.read(lambda db: fetch(db, "SELECT id FROM events WHERE dispatched = 0 LIMIT 1"))
+    return database.write(work) if waiting else 0
 
 
 def claim_due(database: Database, limit: int) -> list[dict]:
@@ -91,7 +92,9 @@ def claim_due(database: Database, limit: int) -> list[dict]:
             db(claimed).update(next_attempt_at=now() + timedelta(seconds=_CLAIM_SECONDS))
         return rows
 
-    return database.write(work)
+    # Most of the time nothing is due: find that out without a writer's lock.
+    waiting = database.read(lambda db: fetch(db, sql, PENDING, now().isoformat(" "), 1))
+    return database.write(work) if waiting else []
 
 
 def finish(database: Database, delivery: dict, status: int | None, error: str, duration_ms: int, retry: bool) -> str:

@@ -19,6 +19,7 @@ from backend.jobs.runner import JobRunner
 log = structlog.get_logger(__name__)
 DRAIN_SECONDS = 20
 LEASE_SECONDS = 15
+_ASK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Background:
         ]
         self._loops = [threading.Thread(target=self._run, args=(loop,), name=loop.name) for loop in [*own, *loops]]
         self.beats: dict[str, float] = {}
+        self._leases: dict[str, tuple[bool, float]] = {}
 
     def start(self) -> None:
         """Start all threads and return."""
@@ -109,15 +111,23 @@ class Background:
             self._free(loop)
 
     def _once(self, loop: Loop) -> None:
-        database = self._services.database
         try:
-            if loop.lease and not leases.acquire(database, loop.lease, self.name, LEASE_SECONDS):
+            if loop.lease and not self._holds(loop.lease):
                 return
             loop.work()
         except (DatabaseUnavailable, QueueUnavailable) as error:
             log.warning("loop waits", loop=loop.name, reason=str(error))
         except Exception:
             log.exception("loop failed, goes on", loop=loop.name)
+
+    def _holds(self, lease: str) -> bool:
+        """Whether this process has the lease; the database is asked every `_ASK_SECONDS` only."""
+        held, asked_at = self._leases.get(lease, (False, 0.0))
+        if time.monotonic() - asked_at >= _ASK_SECONDS:
+            asked_at = time.monotonic()
+            held = leases.acquire(self._services.database, lease, self.name, LEASE_SECONDS)
+            self._leases[lease] = held, asked_at
+        return held
 
     def _free(self, loop: Loop) -> None:
         if not loop.lease:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from backend.audit.service import allow_deletes, first_id
 from backend.database.session import fetch, now
 from backend.jobs.registry import JobContext, Kind, register
 
@@ -14,16 +15,18 @@ _KEEP_EVENTS = timedelta(days=2)
 _KEEP_SESSIONS = timedelta(days=1)
 
 
-def delete_in_batches(context: JobContext, table: str, where: str, *values) -> int:
-    """Delete the rows that a condition selects, `BATCH` per transaction, and return their number."""
+def delete_in_batches(context: JobContext, table: str, where: str, *values, prepare=lambda db: None) -> int:
+    """Delete the rows (with a key `id`) that a condition selects, `BATCH` per transaction, and return their number.
+
+    Args:
+        prepare: called first in each transaction.
+    """
     database, deleted = context.services.database, 0
-    key = database.dal[table].id if "id" in database.dal[table].fields else database.dal[table]._primarykey[0]
-    name = getattr(key, "name", key)
 
     def work(db) -> int:
-        rows = fetch(db, f"SELECT {name} FROM {table} WHERE {where} LIMIT {BATCH}", *values)
-        keys = [row[name] for row in rows]
-        return db(db[table][name].belongs(keys)).delete() if keys else 0
+        prepare(db)
+        ids = [row["id"] for row in fetch(db, f"SELECT id FROM {table} WHERE {where} LIMIT {BATCH}", *values)]
+        return db(db[table].id.belongs(ids)).delete() if ids else 0
 
     while count := database.write(work):
         deleted += count
@@ -56,6 +59,16 @@ def _deliveries(context: JobContext) -> dict:
     return {"deleted": delete_in_batches(context, "webhook_deliveries", "finished_at < %s", limit)}
 
 
+def _audit(context: JobContext) -> dict:
+    days = context.services.settings.audit_retention_days
+    if not days:
+        return {"deleted": 0, "note": "AUDIT_RETENTION_DAYS is 0: everything is kept"}
+    # The id begins with the time.
+    oldest = first_id(datetime.now(UTC) - timedelta(days=days))
+    return {"deleted": delete_in_batches(context, "audit_events", "id < %s", oldest, prepare=allow_deletes)}
+
+
+register(Kind("cleanup.audit", _audit, every_seconds=3600))
 register(Kind("cleanup.deliveries", _deliveries, every_seconds=3600))
 register(Kind("cleanup.sessions", _sessions, every_seconds=900))
 register(Kind("cleanup.jobs", _jobs, every_seconds=3600))
