@@ -7,7 +7,7 @@ import random
 import uuid
 from datetime import timedelta
 
-from backend.database.session import Database, fetch, now
+from backend.database.session import Database, fetch, for_update, now
 
 PENDING, DELIVERED, DEAD = "pending", "delivered", "dead"
 STATES = (PENDING, DELIVERED, DEAD)
@@ -86,7 +86,8 @@ def claim_due(database: Database, limit: int) -> list[dict]:
     )
 
     def work(db) -> list[dict]:
-        rows = fetch(db, sql, PENDING, now().isoformat(" "), limit)
+        # A dispatcher whose lease ran out may still be at work: the lock gives each row to one of the two.
+        rows = fetch(db, sql + for_update(db), PENDING, now().isoformat(" "), limit)
         claimed = db.webhook_deliveries.id.belongs([row["id"] for row in rows])
         if rows:
             db(claimed).update(next_attempt_at=now() + timedelta(seconds=_CLAIM_SECONDS))
