@@ -26,7 +26,7 @@ type datagram struct {
 	port          uint16 // destination
 	offset        int    // of the payload in the frame
 	length        int    // of the payload
-	pseudo        uint32 // sum of the pseudo header without the length
+	addresses     []byte // source and destination
 	checksum      uint16
 	transportFrom int
 }
@@ -83,7 +83,7 @@ func (d *datagram) parseIPv4(packet []byte) ([]byte, cause) {
 		return nil, malformed
 	}
 	d.source = netip.AddrPortFrom(netip.AddrFrom4([4]byte(packet[12:16])), 0)
-	d.pseudo = sum(packet[12:20], protocolUDP)
+	d.addresses = packet[12:20]
 	d.transportFrom = header
 	if total < header || total > len(packet) {
 		return packet[header:], malformed
@@ -99,7 +99,7 @@ func (d *datagram) parseIPv6(packet []byte) ([]byte, cause) {
 		return nil, malformed
 	}
 	d.source = netip.AddrPortFrom(netip.AddrFrom16([16]byte(packet[8:24])), 0)
-	d.pseudo = sum(packet[8:40], protocolUDP)
+	d.addresses = packet[8:40]
 	d.transportFrom = ipv6Header
 	total := ipv6Header + int(binary.BigEndian.Uint16(packet[4:]))
 	if total > len(packet) {
@@ -129,7 +129,8 @@ func (d *datagram) checksumFits(transport []byte) bool {
 		return d.source.Addr().Is4()
 	}
 	length := d.length + udpHeader
-	return fold(sum(transport[:length], d.pseudo+uint32(length))) == 0xffff
+	pseudoHeader := sum(d.addresses, protocolUDP+uint32(length))
+	return fold(sum(transport[:length], pseudoHeader)) == 0xffff
 }
 
 // sum adds 16-bit words; 64 KiB do not overflow it.

@@ -57,7 +57,7 @@ func (s *Subscription) push(queue *queue, slots []slotpool.Slot, position int) i
 	defer s.mutex.Unlock()
 	taken := min(len(slots), len(s.queue)-int(s.counters.pending))
 	for _, slot := range slots[:taken] {
-		s.queue[(s.head+s.length)%len(s.queue)] = reference{queue: queue, slot: slot}
+		s.queue[s.wrap(s.head+s.length)] = reference{queue: queue, slot: slot}
 		s.length++
 	}
 	refused := uint64(len(slots) - taken)
@@ -72,6 +72,14 @@ func (s *Subscription) push(queue *queue, slots []slotpool.Slot, position int) i
 		}
 	}
 	return taken
+}
+
+// wrap is an index below twice the length, without a division.
+func (s *Subscription) wrap(index int) int {
+	if index >= len(s.queue) {
+		return index - len(s.queue)
+	}
+	return index
 }
 
 // limits of a batch.
@@ -147,7 +155,7 @@ func (s *Subscription) pop(batch []reference, most int) []reference {
 		taken := s.queue[s.head]
 		bytes += int(taken.record().length)
 		batch = append(batch, taken)
-		s.head = (s.head + 1) % len(s.queue)
+		s.head = s.wrap(s.head + 1)
 	}
 	return batch
 }
