@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -22,7 +23,7 @@ EXPECTED = {"triptych.dev/hugepages-2Mi", "triptych.dev/xdp", "triptych.dev/af-x
 
 
 @pytest.fixture(scope="module")
-def installed(control_plane: ControlPlane) -> ControlPlane:
+def installed(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     """The probe's service account, role and admission policy, and two nodes; its pods would only fill them."""
     rendered = output(
         tool("helm"), "template", "demo", ROOT, "--namespace", NAMESPACE, "--set", "global.goBackend.enabled=true",
@@ -41,7 +42,9 @@ def installed(control_plane: ControlPlane) -> ControlPlane:
     )
     control_plane.kubectl("create", "namespace", NAMESPACE)
     control_plane.kubectl("apply", "--namespace", NAMESPACE, "--filename", "-", input=yaml.safe_dump_all(rights))
-    return control_plane
+    yield control_plane
+    # Labelled as they are now, they would run a pod of whoever installs the fast path next.
+    control_plane.kubectl("delete", "nodes", OWN, OTHER)
 
 
 @pytest.fixture(scope="module")
