@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from components import FAST_PATH
-from rendering import Objects, containers, merged, pod, render
+from rendering import Objects, containers, environment, merged, pod, render
 
 FEATURES = "/etc/kubernetes/node-feature-discovery/features.d"
 LABELS = {"triptych.dev/fast-path": "true", "triptych.dev/hugepages-2Mi": "true"}
@@ -166,6 +166,41 @@ def test_nfd_alone_sets_both_labels_by_a_rule(size: str, above: str) -> None:
     assert {key: value for part in labels for key, value in part.items()} == LABELS
     pages = rule["spec"]["rules"][1]["matchFeatures"][0]["matchExpressions"]["hugepages-2Mi"]
     assert pages == {"op": "Gt", "value": [above]}
+
+
+def test_guard_keeps_program_and_rules_on_the_node_only_when_asked() -> None:
+    plain = agent(fast_path())
+    assert not any("hostPath" in volume for volume in plain["volumes"])
+    assert not any("safe" in argument or "pin" in argument for argument in plain["containers"][0]["args"])
+    guard = {"pin": True, "stateFolder": "/var/lib/edge", "failSafePorts": "tcp/22, reply:udp/123"}
+    spec = agent(fast_path(guard=guard))
+    assert {"--pin-path=/sys/fs/bpf", "--fail-safe-ports=tcp/22,reply:udp/123"} <= set(spec["containers"][0]["args"])
+    paths = {volume["name"]: volume["hostPath"]["path"] for volume in spec["volumes"] if "hostPath" in volume}
+    mounts = {mount["name"]: mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
+    assert paths == {"bpffs": "/sys/fs/bpf", "state": "/var/lib/edge"} and mounts["bpffs"] == "/sys/fs/bpf"
+    (state,) = [argument for argument in spec["containers"][0]["args"] if argument.startswith("--state-file=")]
+    assert state.startswith(f"--state-file={mounts['state']}/")
+
+
+TLS = {"global": {"goBackend": {"enabled": True, "tls": {"existingSecret": "server", "clientSecret": "client"}}}}
+
+
+@pytest.mark.parametrize("mode, kind", [("fast-path", "DaemonSet"), ("socket", "Deployment")])
+def test_both_sides_of_mutual_tls_have_their_secret(mode: str, kind: str) -> None:
+    objects = render(**merged(TLS, {"go-backend": {"mode": mode}}))
+    spec = pod(objects.find(kind, "go-backend"))["spec"]
+    (container,) = spec["containers"]
+    files = {argument.partition("=")[2] for argument in container["args"] if argument.startswith("--tls-")}
+    (secret,) = [volume["secret"] for volume in spec["volumes"] if volume["name"] == "secrets"]
+    assert files == {f"/run/secrets/triptych/{item['path']}" for item in secret["items"]}
+    assert secret["secretName"] == "server"
+    # A kubelet's gRPC probe speaks no TLS.
+    assert all("httpGet" in container[probe] for probe in ("startupProbe", "livenessProbe", "readinessProbe"))
+    clients = [("Deployment", "flask-backend"), ("Deployment", "flask-backend-worker"), ("Pod", "smoke-test")]
+    for client in clients:
+        workload = objects.find(*client)
+        assert "'name': 'client'" in str(pod(workload)["spec"]["volumes"])
+        assert "GO_BACKEND_TLS_KEY_FILE" in environment(pod(workload)["spec"]["containers"][0])
 
 
 @pytest.mark.parametrize("mode, kind", [("fast-path", "DaemonSet"), ("socket", "Deployment")])

@@ -115,6 +115,11 @@ CONTRADICTIONS = {
         ["go-backend.numa.policy", "go-backend.mode is socket", "set go-backend.mode to fast-path"],
     ),
     "ingest of DHCP": (fast_path({"ingest": {"ports": [514, 68]}}), ["go-backend.ingest.ports has 68", "leave it out"]),
+    "one side of TLS": (
+        {"global": {"goBackend": {"enabled": True, "tls": {"existingSecret": "server"}}}},
+        ["global.goBackend.tls.existingSecret", "global.goBackend.tls.clientSecret", "set both or none"],
+    ),
+    "pin without XDP": (socket_mode({"guard": {"pin": True}}), ["go-backend.guard.pin", "go-backend.mode is socket"]),
     "probe without XDP": (
         socket_mode({"probe": {"enabled": True}}),
         ["go-backend.probe.enabled", "go-backend.mode is socket", "remove go-backend.probe.enabled"],
@@ -155,6 +160,7 @@ REFUSED = {
     "bad mode": (fast_path({"mode": "fast"}), "mode"),
     "bad NUMA policy": (fast_path({"numa": {"policy": "strict"}}), "policy"),
     "port out of range for ingest": (fast_path({"ingest": {"ports": [70000]}}), "ports"),
+    "bad fail-safe port": (fast_path({"guard": {"failSafePorts": "22"}}), "failSafePorts"),
     "bad interval": (fast_path({"probe": {"interval": "often"}}), "interval"),
     "no XDP at all as a minimum": (fast_path({"probe": {"minimumXDP": "none"}}), "minimumXDP"),
 }

@@ -51,7 +51,7 @@
 - {name: REDIS_PASSWORD_FILE, value: /run/secrets/triptych/redis-password}
 {{- end }}
 {{- if .Values.global.goBackend.enabled }}
-- {name: GO_BACKEND_TARGET, value: "{{ include "common.name" (list . "go-backend") }}:{{ .Values.global.goBackend.grpcPort }}"}
+{{ include "flask-backend.goBackendEnv" . }}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
@@ -90,8 +90,35 @@ true
       - {key: password, path: first-admin-password}
 {{- end -}}
 
+{{/* Environment by which the Go backend is found. */}}
+{{- define "flask-backend.goBackendEnv" -}}
+- {name: GO_BACKEND_TARGET, value: "{{ include "common.name" (list . "go-backend") }}:{{ .Values.global.goBackend.grpcPort }}"}
+{{- if .Values.global.goBackend.tls.clientSecret }}
+- {name: GO_BACKEND_TLS_CA_FILE, value: /run/secrets/triptych/go-backend-ca.crt}
+- {name: GO_BACKEND_TLS_CERT_FILE, value: /run/secrets/triptych/go-backend.crt}
+- {name: GO_BACKEND_TLS_KEY_FILE, value: /run/secrets/triptych/go-backend.key}
+{{- end }}
+{{- end -}}
+
+{{/* Source of the secrets volume: what the Go backend asks of its clients; empty without TLS. */}}
+{{- define "flask-backend.goBackendSecret" -}}
+{{- if .Values.global.goBackend.enabled -}}
+{{- with .Values.global.goBackend.tls.clientSecret -}}
+- secret:
+    name: {{ . }}
+    items:
+      - {key: ca.crt, path: go-backend-ca.crt}
+      - {key: tls.crt, path: go-backend.crt}
+      - {key: tls.key, path: go-backend.key}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Sources of the secrets volume of the server alone. */}}
 {{- define "flask-backend.serverSecrets" -}}
+{{- with include "flask-backend.goBackendSecret" . }}
+{{- . }}
+{{ end -}}
 - secret:
     name: {{ include "flask-backend.signingKeySecret" . }}
     items:

@@ -11,6 +11,14 @@ args:
   {{- range .args }}
   - {{ . }}
   {{- end }}
+  {{- if $ports.tls.existingSecret }}
+  - --tls-cert=/run/secrets/triptych/tls.crt
+  - --tls-key=/run/secrets/triptych/tls.key
+  - --tls-client-ca=/run/secrets/triptych/ca.crt
+  {{- end }}
+  {{- if .root.Values.pprof }}
+  - --pprof
+  {{- end }}
   {{- with include "go-backend.ingestFlags" .root }}
   {{- . | nindent 2 }}
   {{- end }}
@@ -27,23 +35,52 @@ ports:
   {{- range .root.Values.ingest.ports }}
   - {name: udp-{{ . }}, containerPort: {{ . }}, protocol: UDP{{ if $.hostPorts }}, hostPort: {{ . }}{{ end }}}
   {{- end }}
+{{- include "go-backend.probes" .root | nindent 0 }}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+  {{- if $ports.tls.existingSecret }}
+  - {name: secrets, mountPath: /run/secrets/triptych, readOnly: true}
+  {{- end }}
+{{- end -}}
+
+{{/* Volumes of that container. */}}
+{{- define "go-backend.volumes" -}}
+- name: tmp
+  emptyDir: {}
+{{- with .Values.global.goBackend.tls.existingSecret }}
+- name: secrets
+  secret:
+    secretName: {{ . }}
+    defaultMode: 288 # 0440
+    items:
+      - {key: tls.crt, path: tls.crt}
+      - {key: tls.key, path: tls.key}
+      - {key: ca.crt, path: ca.crt}
+{{- end }}
+{{- end -}}
+
+{{/* gRPC probes; with TLS, which a kubelet's gRPC probe cannot speak, HTTP ones. */}}
+{{- define "go-backend.probes" -}}
+{{- if .Values.global.goBackend.tls.existingSecret -}}
+{{- include "common.httpProbes" . -}}
+{{- else -}}
+{{- $port := .Values.global.goBackend.grpcPort -}}
 startupProbe:
   grpc:
-    port: {{ $ports.grpcPort }}
+    port: {{ $port }}
   periodSeconds: 2
   failureThreshold: 60
 livenessProbe:
   grpc:
-    port: {{ $ports.grpcPort }}
+    port: {{ $port }}
   periodSeconds: 20
   timeoutSeconds: 5
 readinessProbe:
   grpc:
-    port: {{ $ports.grpcPort }}
+    port: {{ $port }}
   periodSeconds: 5
   timeoutSeconds: 3
-volumeMounts:
-  - {name: tmp, mountPath: /tmp}
+{{- end -}}
 {{- end -}}
 
 {{- define "go-backend.ingestFlags" -}}

@@ -3,6 +3,10 @@
 {{- if eq (int .Values.global.goBackend.grpcPort) (int .Values.global.goBackend.httpPort) -}}
 {{- fail (printf "global.goBackend.grpcPort and global.goBackend.httpPort are both %v: set two different ports" .Values.global.goBackend.httpPort) -}}
 {{- end -}}
+{{- $tls := .Values.global.goBackend.tls -}}
+{{- if ne (empty $tls.existingSecret) (empty $tls.clientSecret) -}}
+{{- fail "global.goBackend.tls.existingSecret and global.goBackend.tls.clientSecret are the two sides of one connection: set both or none" -}}
+{{- end -}}
 {{- range .Values.ingest.ports -}}
 {{- if has (int .) (list 68 546) -}}
 {{- fail (printf "go-backend.ingest.ports has %d, on which a node gets its address by DHCP: leave it out" (int .)) -}}
@@ -19,6 +23,9 @@
 {{/* Values that only the fast path can honour. */}}
 {{- define "go-backend.validateSocket" -}}
 {{- range $key, $wrong := dict
+      "guard.failSafePorts" (not (empty .Values.guard.failSafePorts))
+      "guard.pin" .Values.guard.pin
+      "guard.stateFolder" (not (empty .Values.guard.stateFolder))
       "numa.policy" (ne .Values.numa.policy "none")
       "probe.enabled" .Values.probe.enabled
       "nfd.enabled" .Values.nfd.enabled -}}

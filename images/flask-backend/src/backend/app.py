@@ -145,7 +145,7 @@ def build_services(settings: Settings) -> Services:
         hasher=PasswordHasher(settings.password_hash_cost),
         tokens=TokenIssuer(KeyRing(settings.jwt_signing_key_file)),
         throttle=LoginThrottle(redis),
-        fast_path=FastPath(settings.go_backend_target),
+        fast_path=FastPath(settings.go_backend_target, settings.go_backend_tls),
         queue=JobQueue(settings),
         events=EventHub(database),
         streams=streams,

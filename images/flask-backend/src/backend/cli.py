@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 @click.group()
 @click.version_option(os.environ.get("TRIPTYCH_VERSION", "0.1.0"), prog_name="backend")
@@ -158,17 +160,36 @@ def rotate_keys(directory: Path | None, secret: str | None, namespace: str | Non
     is_flag=True,
     help="The first admin's initial password: when it is no longer good, check what needs no login.",
 )
+@click.option("--go-backend-ca", type=_FILE, envvar="GO_BACKEND_TLS_CA_FILE", help="Ask it over TLS.")
+@click.option("--go-backend-cert", type=_FILE, envvar="GO_BACKEND_TLS_CERT_FILE")
+@click.option("--go-backend-key", type=_FILE, envvar="GO_BACKEND_TLS_KEY_FILE")
 @click.option("--timeout", default=60, show_default=True, help="Seconds to try until all is healthy.")
-def smoke(url, email, password, password_file, expect_fast_path, go_backend, password_may_have_changed, timeout):
+def smoke(
+    url,
+    email,
+    password,
+    password_file,
+    expect_fast_path,
+    go_backend,
+    go_backend_ca,
+    go_backend_cert,
+    go_backend_key,
+    password_may_have_changed,
+    timeout,
+) -> None:
     """Log in, write and read through the API, check every component."""
+    from backend.grpc_calls import Tls
     from backend.smoke import SmokeError, smoke_test
 
     if password_file:
         password = password_file.read().rstrip("\r\n")
     if not password:
         raise click.UsageError("give --password-file or --password")
+    tls = Tls(go_backend_ca, go_backend_cert, go_backend_key) if go_backend_ca else None
+    fast_path = expect_fast_path or bool(go_backend)
     try:
-        fast_path = expect_fast_path or bool(go_backend)
-        smoke_test(url, email, password, fast_path, go_backend or "", timeout, _progress, password_may_have_changed)
+        smoke_test(
+            url, email, password, fast_path, go_backend or "", tls, timeout, _progress, password_may_have_changed
+        )
     except SmokeError as error:
         raise click.ClickException(str(error)) from None

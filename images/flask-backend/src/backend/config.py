@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from backend.grpc_calls import Tls
 
 ALPHA_ADMIN_EMAIL = "admin@example.com"
 ALPHA_ADMIN_PASSWORD = "admin"
@@ -60,6 +63,9 @@ class Settings(BaseSettings):
     redis_password_file: Path | None = None
 
     go_backend_target: str = ""
+    go_backend_tls_ca_file: Path | None = None
+    go_backend_tls_cert_file: Path | None = None
+    go_backend_tls_key_file: Path | None = None
     audit_retention_days: int = Field(0, ge=0, le=36500)
     webhook_allowed_networks: str = ""
     cors_allowed_origins: str = ""
@@ -104,6 +110,15 @@ class Settings(BaseSettings):
         if not lines or min(map(len, lines)) < MIN_ENCRYPTION_KEY_LENGTH:
             raise ValueError(f"ENCRYPTION_KEY_FILE: a line must have {MIN_ENCRYPTION_KEY_LENGTH} characters or more")
         return lines
+
+    @property
+    def go_backend_tls(self) -> Tls | None:
+        """How channels to the Go backend are secured; None: they are not."""
+        from backend.grpc_calls import Tls
+
+        if self.go_backend_tls_ca_file is None:
+            return None
+        return Tls(self.go_backend_tls_ca_file, self.go_backend_tls_cert_file, self.go_backend_tls_key_file)
 
     @property
     def min_password_length(self) -> int:
@@ -198,6 +213,15 @@ def _check_go_backend(settings: Settings) -> None:
     host, _, port = settings.go_backend_target.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError("GO_BACKEND_TARGET: must be host:port, for example go-backend:50051")
+    names = ("go_backend_tls_ca_file", "go_backend_tls_cert_file", "go_backend_tls_key_file")
+    ca, certificate, key = (getattr(settings, name) for name in names)
+    if bool(certificate) != bool(key):
+        raise ValueError("GO_BACKEND_TLS_KEY_FILE: set it together with GO_BACKEND_TLS_CERT_FILE")
+    if certificate and not ca:
+        raise ValueError("GO_BACKEND_TLS_CA_FILE: is required with GO_BACKEND_TLS_CERT_FILE")
+    for name in names:
+        if getattr(settings, name) is not None:
+            read_file(name.upper(), getattr(settings, name))
 
 
 def _check_keys(settings: Settings) -> None:

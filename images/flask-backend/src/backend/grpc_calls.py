@@ -1,8 +1,10 @@
-"""What every gRPC call of this process has: the request id in its metadata."""
+"""What every gRPC call of this process has: the request id in its metadata, and TLS where it is set up."""
 
 from __future__ import annotations
 
 import collections
+from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import structlog
@@ -30,6 +32,41 @@ class RequestIdInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamCli
 class _StreamRequestId(grpc.StreamUnaryClientInterceptor):
     def intercept_stream_unary(self, continuation, client_call_details, request_iterator):
         return continuation(_with_id(client_call_details), request_iterator)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """PEM files that secure channels; without certificate and key this side shows none."""
+
+    ca_file: Path
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    def version(self) -> tuple[int, ...]:
+        """Another value when a file was replaced, as Kubernetes does when a Secret changes. Raises `OSError`."""
+        return tuple(path.stat().st_mtime_ns for path in (self.ca_file, self.cert_file, self.key_file) if path)
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """What the files hold now. Raises `OSError`."""
+        key, certificate = (path and path.read_bytes() for path in (self.key_file, self.cert_file))
+        return grpc.ssl_channel_credentials(self.ca_file.read_bytes(), key, certificate)
+
+
+def open_channel(address: str, server_name: str, tls: Tls | None, options: list[tuple]) -> grpc.Channel:
+    """A channel that bypasses HTTP proxies.
+
+    Args:
+        server_name: what the server's certificate must be for; the address is a pod's.
+        tls: plain text when None.
+
+    Raises:
+        OSError: a file of `tls` cannot be read.
+    """
+    options = [("grpc.enable_http_proxy", 0), *options]
+    if tls is None:
+        return grpc.insecure_channel(address, options=options)
+    options.append(("grpc.ssl_target_name_override", server_name))
+    return grpc.secure_channel(address, tls.credentials(), options=options)
 
 
 def intercepted(channel: grpc.Channel) -> grpc.Channel:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from backend.grpc_calls import Tls, open_channel
+
 
 class SmokeError(Exception):
     """What does not work, in one line; `final` when waiting cannot mend it."""
@@ -61,6 +63,7 @@ def smoke_test(
     password: str,
     expect_fast_path: bool,
     go_backend: str,
+    tls: Tls | None,
     timeout: float,
     progress: Callable[[str], None],
     password_may_have_changed: bool = False,
@@ -68,6 +71,8 @@ def smoke_test(
     """Run every check.
 
     Args:
+        go_backend: `host:port` of its gRPC API, or empty.
+        tls: for that API; plain text when None.
         timeout: seconds for which login and status are tried again until they are good.
         password_may_have_changed: the password is the first admin's initial one: while it must still be changed,
             and once it was, what is behind the login is not checked, and a line says so.
@@ -83,7 +88,7 @@ def smoke_test(
         _until(end, lambda: api.call("GET", "/readyz"))
         progress("the backend is ready: the database answers and its schema is right")
     if go_backend:
-        _until(end, lambda: _grpc_health(go_backend))
+        _until(end, lambda: _grpc_health(go_backend, tls))
         progress(f"grpc.health.v1 at {go_backend}: SERVING")
     if api.token:
         api.call("POST", "/api/v1/auth/logout", expect=204)
@@ -153,8 +158,8 @@ def _healthy(api: Api, expect_fast_path: bool) -> dict:
     return status
 
 
-def _grpc_health(target: str) -> None:
-    with grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)]) as channel:
+def _grpc_health(target: str, tls: Tls | None) -> None:
+    with open_channel(target, target.rpartition(":")[0], tls, []) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=3)
         except grpc.RpcError as error:

@@ -8,11 +8,11 @@ import threading
 
 import grpc
 
-from backend.grpc_calls import intercepted
+from backend.grpc_calls import Tls, intercepted, open_channel
 from backend.grpc_gen.status.v1 import status_pb2, status_pb2_grpc
 
 DEADLINE_SECONDS = 1.0
-_OPTIONS = [("grpc.enable_http_proxy", 0), ("grpc.max_reconnect_backoff_ms", 2000)]
+_OPTIONS = [("grpc.max_reconnect_backoff_ms", 2000)]
 _MODES = {
     status_pb2.XDP_MODE_NATIVE: "native",
     status_pb2.XDP_MODE_GENERIC: "generic",
@@ -29,12 +29,14 @@ class FastPath:
 
     Args:
         target: `host:port` of the headless Service; empty when the fast path is not installed.
+        tls: plain text when None. Replaced files are read anew.
     """
 
-    def __init__(self, target: str):
+    def __init__(self, target: str, tls: Tls | None = None):
         host, _, port = target.rpartition(":")
         self.installed = bool(target)
         self._host, self._port = host.strip("[]"), port
+        self._tls, self._tls_version = tls, ()
         self._channels: dict[str, grpc.Channel] = {}
         self._lock = threading.Lock()
 
@@ -72,12 +74,21 @@ class FastPath:
 
     def _channels_to(self, addresses: list[str]) -> list[grpc.Channel]:
         with self._lock:
-            for gone in self._channels.keys() - set(addresses):
-                self._channels.pop(gone).close()
-            for address in addresses:
-                if address not in self._channels:
-                    self._channels[address] = intercepted(grpc.insecure_channel(address, options=_OPTIONS))
+            try:
+                self._open(addresses)
+            except OSError as error:
+                raise FastPathError(f"the files for TLS cannot be read: {error}") from None
             return [self._channels[address] for address in addresses]
+
+    def _open(self, addresses: list[str]) -> None:
+        version = self._tls.version() if self._tls else ()
+        kept = set(addresses) if version == self._tls_version else set()
+        for gone in self._channels.keys() - kept:
+            self._channels.pop(gone).close()
+        self._tls_version = version
+        for address in addresses:
+            if address not in self._channels:
+                self._channels[address] = intercepted(open_channel(address, self._host, self._tls, _OPTIONS))
 
 
 def _bracketed(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
