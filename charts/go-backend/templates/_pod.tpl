@@ -28,6 +28,9 @@ args:
   - --node-name=$(NODE_NAME)
 env:
   {{- include "go-backend.nodeName" . | nindent 2 }}
+  {{- with include "go-backend.goMemory" .root }}
+  - {name: GOMEMLIMIT, value: {{ . }}}
+  {{- end }}
 ports:
   {{- range $name, $port := dict "grpc" $ports.grpcPort "http" $ports.httpPort }}
   - {name: {{ $name }}, containerPort: {{ $port }}{{ if $.hostPorts }}, hostPort: {{ $port }}{{ end }}}
@@ -123,6 +126,15 @@ Usage: include "go-backend.capabilities" .
 {{- $names = append $names "SYS_NICE" -}}
 {{- end -}}
 {{- $names | toJson -}}
+{{- end -}}
+
+{{/* Three quarters of the memory limit, which Go's collector keeps to; the kernel's tables of rules take from the rest. */}}
+{{- define "go-backend.goMemory" -}}
+{{- $limit := get .Values.resources.limits "memory" | toString -}}
+{{- if regexMatch "^[0-9]+[MG]i$" $limit -}}
+{{- $unit := ternary 1024 1 (hasSuffix "Gi" $limit) -}}
+{{- printf "%dMiB" (div (mul (regexFind "[0-9]+" $limit | int) $unit 3) 4) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "go-backend.nodeName" -}}
