@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Flask
 from werkzeug.test import TestResponse
 
@@ -14,6 +16,23 @@ from backend.users.service import insert_user
 PASSWORD = "password of a user"
 # Those that name a user come before the users.
 ACCOUNT_TABLES = ("api_keys", "login_challenges", "recovery_codes", "refresh_tokens", "sessions", "users")
+
+
+# Values of path arguments that name nothing there is.
+SAMPLES = {
+    "user_id": "999999",
+    "key_id": "999999",
+    "session_id": "0" * 32,
+    "job_id": "0" * 32,
+    "webhook_id": "999999",
+    "delivery_id": "0" * 32,
+    "rule_id": "0" * 32,
+}
+
+
+def sample_path(rule: str) -> str:
+    """A path of the rule that names nothing there is, whether its arguments are written `<int:id>` or `{id}`."""
+    return re.sub(r"<(?:[^<>]*:)?(\w+)>|\{(\w+)\}", lambda match: SAMPLES[match[1] or match[2]], rule)
 
 
 def make_settings(**values) -> Settings:

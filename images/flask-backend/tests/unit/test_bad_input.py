@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from api_client import PASSWORD, assert_problem
+from api_client import ACCOUNT_TABLES, PASSWORD, assert_problem, sample_path
 
 GOOD = {"email": "user@example.com", "full_name": "A User", "role": "viewer", "password": PASSWORD}
 
@@ -112,6 +112,52 @@ def test_a_body_that_is_too_large(admin):
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
 def test_bodies_of_another_type(admin, content_type):
     assert_problem(admin.post("/api/v1/users", data=b"email=x", content_type=content_type), 415)
+
+
+def operations_with_a_body(client) -> list[tuple[str, str]]:
+    """Method and path of every documented operation that takes JSON; ids are of nothing there is."""
+    document = client.get("/api/v1/openapi.json").json
+    return [
+        (method.upper(), sample_path(path))
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if isinstance(operation, dict) and "requestBody" in operation and not path.endswith(ENDING)
+    ]
+
+
+# They take no body to speak of, and end the session that asks.
+ENDING = ("/auth/logout",)
+
+
+@pytest.mark.parametrize(
+    ("body", "statuses"),
+    [
+        (b"{", {400}),
+        (b"[]", {422}),
+        (b"null", {400, 422}),
+        (b"\xff\xfe", {400}),
+        (b"[" * 100_000, {400}),
+        (b'{"nothing of the kind": 1}', {422}),
+        (b'{"email": "a\\u0000b", "name": "a\\u0000b", "code": "\\u0000"}', {422}),
+        (b"x" * 10_000_000, {413}),
+    ],
+    ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else "",
+)
+def test_bad_bodies_at_every_operation(services, admin, body, statuses):
+    before = written(services)
+    found = operations_with_a_body(admin)
+    assert len(found) > 15
+    for method, path in found:
+        answer = admin.request(method, path, data=body, content_type="application/json")
+        assert answer.status_code in statuses, (method, path, answer.status_code, answer.text[:300])
+        assert_problem(answer, answer.status_code)
+    assert written(services) == before
+
+
+def written(services) -> list:
+    """Rows of every table that the accounts API writes."""
+    tables = ("audit_events", *ACCOUNT_TABLES)
+    return services.database.read(lambda db: [db.executesql(f"SELECT COUNT(*) FROM {name}")[0][0] for name in tables])
 
 
 def test_unknown_paths_and_methods(anonymous):

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from api_client import PASSWORD, ApiClient, assert_problem
+from api_client import PASSWORD, ApiClient, assert_problem, sample_path
 
 from backend.app import create_app
 from backend.permissions import BEFORE_PASSWORD_CHANGE, PERMISSIONS, PUBLIC, ROLES, SESSION_ONLY
 
-SAMPLES = {
-    "user_id": "999999",
-    "key_id": "999999",
-    "session_id": "0" * 32,
-    "job_id": "0" * 32,
-    "webhook_id": "999999",
-    "delivery_id": "0" * 32,
-    "rule_id": "0" * 32,
-}
 # They end the session that the matrix is asked with; `test_sessions` covers them.
 ENDING = {"auth.logout", "auth.logout_all"}
-
-
-def sample_path(rule: str) -> str:
-    """A path of the rule that names nothing there is, whether its arguments are written `<int:id>` or `{id}`."""
-    return re.sub(r"<(?:[^<>]*:)?(\w+)>|\{(\w+)\}", lambda match: SAMPLES[match[1] or match[2]], rule)
 
 
 def assert_no_fault(endpoint: str, status: int) -> None:

@@ -57,6 +57,15 @@ def test_the_forger_itself_makes_good_tokens(anonymous, forge):
         {"headers": {"typ": None}},
         {"headers": {"kid": "../../../dev/null"}},
         {"headers": {"kid": "other"}},
+        {"headers": {"kid": ""}},
+        {"headers": {"kid": "/dev/null"}},
+        {"headers": {"kid": "x' UNION SELECT 'key"}},
+        {"headers": {"x5c": ["MIIB"]}},
+        {"headers": {"typ": "refresh+jwt"}},
+        {"headers": {"typ": "at+jwt ", "cty": "JWT"}},
+        {"sub": "-1"},
+        {"sub": "0"},
+        {"exp": 0},
         {"headers": {"jku": "https://attacker.example/jwks.json"}},
         {"headers": {"x5u": "https://attacker.example/cert.pem"}},
         {"headers": {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": "AA"}}},
@@ -71,6 +80,20 @@ def test_wrong_claims_and_headers(anonymous, forge, attack):
 
 def test_another_key(anonymous, forge):
     assert_problem(me(anonymous, forge(key=Ed25519PrivateKey.generate())), 401)
+
+
+@pytest.mark.parametrize("kid", [None, 7, True, ["a"], {"a": 1}])
+def test_key_ids_of_another_type(anonymous, forge, kid):
+    _, body, signature = forge().split(".")
+    header = json.dumps({"alg": "EdDSA", "typ": TOKEN_TYPE, "kid": kid}).encode()
+    token = base64.urlsafe_b64encode(header).rstrip(b"=").decode()
+    assert_problem(me(anonymous, f"{token}.{body}.{signature}"), 401)
+
+
+def test_a_known_key_id_over_the_signature_of_another_key(services, anonymous, forge):
+    other = Ed25519PrivateKey.generate()
+    for kid in services.tokens._keys.current().verifying:
+        assert_problem(me(anonymous, forge(key=other, headers={"kid": kid})), 401)
 
 
 def test_algorithm_none(anonymous, forge):
