@@ -10,8 +10,8 @@ OWN_USER_ID = int(os.environ["FUZZ_USER_ID"])
 
 
 @schemathesis.hook
-def map_path_parameters(context, path_parameters):
-    """Let the caller's own account be: a changed role or password would end the session of the run."""
-    if path_parameters and str(path_parameters.get("user_id")) == str(OWN_USER_ID):
-        return path_parameters | {"user_id": OWN_USER_ID + 1}
-    return path_parameters
+def before_call(context, case, kwargs):
+    """Let the caller's own account be, in every phase: a changed role or password would end the session of the run."""
+    user_id = str((case.path_parameters or {}).get("user_id", ""))
+    if user_id.isdecimal() and int(user_id) == OWN_USER_ID:
+        case.path_parameters["user_id"] = OWN_USER_ID + 1

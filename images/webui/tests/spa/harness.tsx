@@ -24,6 +24,8 @@ export const userOf = (role: Role, id = 1): User => ({
   full_name: `Some ${role}`,
   role,
   is_active: true,
+  must_change_password: false,
+  totp_enabled: false,
   created_at: "2026-11-20T10:00:00Z",
   updated_at: "2026-11-20T10:00:00Z",
 });
@@ -43,7 +45,7 @@ export const STATUS: PlatformStatus = {
 };
 
 const EVERYBODY: Role[] = ["admin", "maintainer", "viewer"];
-const operation = (name: string, roles: Role[]) => ({ name, method: "GET", path: `/api/v1/${name}`, summary: `Does ${name}`, public: false, roles });
+const operation = (name: string, roles: Role[]) => ({ name, method: "GET", path: `/api/v1/${name}`, summary: `Does ${name}`, public: false, session_only: false, roles });
 
 export const PERMISSIONS: PermissionDocument = {
   roles: EVERYBODY,
