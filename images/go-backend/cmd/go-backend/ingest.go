@@ -2,28 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	ingestv1 "triptych.dev/go-backend/gen/ingest/v1"
 )
-
-// ingestClient is what the ingest commands share.
-type ingestClient struct {
-	address, output string
-	timeout         time.Duration
-}
 
 func newIngest() *cobra.Command {
 	command := &cobra.Command{Use: "ingest", Short: "Look at a server's UDP ingest", Args: cobra.NoArgs}
@@ -31,54 +17,23 @@ func newIngest() *cobra.Command {
 	return command
 }
 
-func (c *ingestClient) register(flags *pflag.FlagSet) {
-	flags.StringVar(&c.address, "grpc-address", ":50051", "address the server listens on")
-	flags.StringVar(&c.output, "output", outputTable, "table or json")
-	flags.DurationVar(&c.timeout, "timeout", 5*time.Second, "how long to wait for the server")
-}
-
-const (
-	outputTable = "table"
-	outputJSON  = "json"
-)
-
-// dial checks the flags that every command has.
-func (c *ingestClient) dial() (ingestv1.IngestServiceClient, io.Closer, error) {
-	if c.output != outputTable && c.output != outputJSON {
-		return nil, nil, fmt.Errorf("unknown output %q: use table or json", c.output)
-	}
-	host, port, err := net.SplitHostPort(c.address)
-	if err != nil {
-		return nil, nil, fmt.Errorf("--grpc-address: %w", err)
-	}
-	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
-		host = "localhost"
-	}
-	connection, err := grpc.NewClient(net.JoinHostPort(host, port),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
-	if err != nil {
-		return nil, nil, err
-	}
-	return ingestv1.NewIngestServiceClient(connection), connection, nil
-}
-
 func newIngestStreams() *cobra.Command {
-	client := ingestClient{}
+	client := client{}
 	command := &cobra.Command{
 		Use:   "streams",
 		Short: "List the ingest ports, receive queues and subscriptions with their counters",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			service, connection, err := client.dial()
+			connection, err := client.dial()
 			if err != nil {
 				return err
 			}
 			defer connection.Close()
 			ctx, cancel := context.WithTimeout(command.Context(), client.timeout)
 			defer cancel()
-			answer, err := service.ListStreams(ctx, &ingestv1.ListStreamsRequest{})
+			answer, err := ingestv1.NewIngestServiceClient(connection).ListStreams(ctx, &ingestv1.ListStreamsRequest{})
 			if err != nil {
-				return explainCall(client.address, err)
+				return client.explain("ingest", err)
 			}
 			if client.output == outputJSON {
 				return printJSON(command.OutOrStdout(), answer)
@@ -92,7 +47,7 @@ func newIngestStreams() *cobra.Command {
 
 // tail is what to read and when to end.
 type tail struct {
-	ingestClient
+	client
 	ports   ports
 	count   int
 	batch   uint32
@@ -119,7 +74,7 @@ func newIngestTail() *cobra.Command {
 }
 
 func (o *tail) run(ctx context.Context, output, messages io.Writer) error {
-	service, connection, err := o.dial()
+	connection, err := o.dial()
 	if err != nil {
 		return err
 	}
@@ -128,9 +83,9 @@ func (o *tail) run(ctx context.Context, output, messages io.Writer) error {
 	for _, port := range o.ports {
 		request.Ports = append(request.Ports, uint32(port))
 	}
-	stream, err := service.Subscribe(ctx, request)
+	stream, err := ingestv1.NewIngestServiceClient(connection).Subscribe(ctx, request)
 	if err != nil {
-		return explainCall(o.address, err)
+		return o.explain("ingest", err)
 	}
 	printer := newTailPrinter(o.output, output, messages)
 	for o.count == 0 || printer.printed < o.count {
@@ -139,22 +94,11 @@ func (o *tail) run(ctx context.Context, output, messages io.Writer) error {
 			return nil // interrupted, as intended
 		}
 		if err != nil {
-			return explainCall(o.address, err)
+			return o.explain("ingest", err)
 		}
 		if err := printer.print(response, o.count); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func explainCall(address string, err error) error {
-	status := grpcstatus.Convert(err)
-	switch status.Code() {
-	case codes.Unavailable, codes.DeadlineExceeded:
-		return fmt.Errorf("%s does not answer: %s", address, status.Message())
-	case codes.Unimplemented:
-		return fmt.Errorf("%s has no ingest: it runs another version", address)
-	}
-	return errors.New(status.Message())
 }

@@ -168,13 +168,13 @@ func TestServerStopsUnderASubscription(t *testing.T) {
 	address, _, client := serveIngest(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	dialled := ingestClient{address: address, output: outputTable}
-	service, connection, err := dialled.dial()
+	server := connectionTo(address)
+	connection, err := server.dial()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { connection.Close() })
-	stream, err := service.Subscribe(ctx, &ingestv1.SubscribeRequest{})
+	stream, err := ingestv1.NewIngestServiceClient(connection).Subscribe(ctx, &ingestv1.SubscribeRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func newRoot() *cobra.Command {
 			return fromEnvironment(command.Flags(), os.LookupEnv)
 		},
 	}
-	root.AddCommand(newServe(), newIngest(), newProbe(), newHealth(), newVersion())
+	root.AddCommand(newServe(), newStatus(), newRules(), newTop(), newIngest(), newBench(), newProbe(), newHealth(), newVersion())
 	return root
 }
 
