@@ -37,12 +37,23 @@ const loginRoute = createRoute({
   component: LoginPage,
 });
 
+const passwordRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/password",
+  beforeLoad: async ({ context }) => {
+    const user = await context.queryClient.query({ ...sessionQuery(context.queryClient), staleTime: "static" });
+    if (!user?.must_change_password) throw redirect({ to: "/" });
+  },
+  component: lazyRouteComponent(() => import("@/features/auth/password-page"), "PasswordPage"),
+});
+
 const signedInRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: "signed-in",
   beforeLoad: async ({ context, location }) => {
     const user = await context.queryClient.query({ ...sessionQuery(context.queryClient), staleTime: "static" });
     if (!user) throw redirect({ to: "/login", search: location.href === "/" ? {} : { next: location.href } });
+    if (user.must_change_password) throw redirect({ to: "/password" });
     await context.queryClient.query({ ...permissionsQuery, staleTime: "static" });
   },
   component: lazyRouteComponent(() => import("@/components/shell/app-shell"), "AppShell"),
@@ -82,6 +93,7 @@ const unknownRoute = createRoute({ getParentRoute: () => signedInRoute, path: "$
 
 const routeTree = rootRoute.addChildren([
   loginRoute,
+  passwordRoute,
   signedInRoute.addChildren([
     dashboardRoute,
     usersRoute,

@@ -4,7 +4,7 @@ type Schemas = components["schemas"];
 
 export type User = Schemas["User"];
 /** What the session tells of the signed-in user. */
-export type SessionUser = Pick<User, "id" | "email" | "full_name" | "role">;
+export type SessionUser = Pick<User, "id" | "email" | "full_name" | "role" | "must_change_password">;
 export type Role = User["role"];
 export type UserCreate = Schemas["UserCreate"];
 export type UserUpdate = Schemas["UserUpdate"];
