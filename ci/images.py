@@ -27,16 +27,18 @@ REPOSITORY = "localhost/triptych"
 VALUES_FILE = BUILD / "images.yaml"
 # Components of the chart that do not have the name of their image.
 COMPONENTS = {"mariadb": "mysql"}
+# Images that only tests start: built when they are named, no part of the platform.
+TEST_IMAGES = {"mysql": "tests/mysql"}
 CA_BUNDLE = Path(os.environ.get("SSL_CERT_FILE") or "/etc/ssl/certs/ca-certificates.crt")
 DECLARATION = re.compile(r"^ARG\s+(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Image:
-    """One folder of `images/`.
+    """One folder of `images/`, or a test image.
 
     Attributes:
-        name: of the folder.
+        name: of the folder, or in `TEST_IMAGES`.
         arch: `amd64` or `arm64`.
     """
 
@@ -45,7 +47,7 @@ class Image:
 
     @property
     def folder(self) -> Path:
-        return IMAGES / self.name
+        return IMAGES / TEST_IMAGES.get(self.name, self.name)
 
     @property
     def component(self) -> str:
@@ -103,20 +105,20 @@ class Image:
 
 
 def find_images(names: list[str] | None = None, arch: str = "") -> list[Image]:
-    """Images with these names, default all, for an architecture, default this host's.
+    """Images with these names, default the platform's, for an architecture, default this host's.
 
     Raises:
         CiError: a name is no folder with a Containerfile.
     """
     known = sorted(path.parent.name for path in IMAGES.glob("*/Containerfile"))
-    unknown = [name for name in names or [] if name not in known]
+    unknown = [name for name in names or [] if name not in (*known, *TEST_IMAGES)]
     if unknown:
         raise CiError(f"no image {unknown[0]}; choose from: {', '.join(known)}")
     return [Image(name, arch or architecture()) for name in names or known]
 
 
 def build_all(names: list[str] | None = None, arch: str = "") -> list[str]:
-    """Build what changed among the named images (default: all) and write the values file.
+    """Build what changed among the named images (default: the platform's) and write the values file.
 
     Returns:
         Every reference under which the images can be used: by content and by platform version.

@@ -144,5 +144,17 @@ def test_foreign_architecture_is_kept_apart(folder, fake_engine):
 
 
 def test_unknown_image_names_the_known_ones(folder):
-    with pytest.raises(CiError, match="no image mysql; choose from: mariadb"):
-        images.build_all(["mysql"])
+    with pytest.raises(CiError, match="no image oracle; choose from: mariadb"):
+        images.build_all(["oracle"])
+
+
+def test_a_test_image_is_built_by_name_only_and_never_deployed(folder, fake_engine, monkeypatch):
+    test_folder = folder / "tests" / "extra"
+    test_folder.mkdir(parents=True)
+    (test_folder / "Containerfile").write_text("FROM scratch\n")
+    monkeypatch.setattr(images, "TEST_IMAGES", {"extra": "mariadb/tests/extra"})
+    images.build_all()
+    assert len(fake_engine.builds()) == 1
+    images.build_all(["extra"])
+    assert fake_engine.context == {"Containerfile"}
+    assert set(yaml.safe_load(images.VALUES_FILE.read_text())) == {"mysql"}

@@ -39,6 +39,18 @@ MARIADB = Recipe(
         "MARIADB_ROOT_PASSWORD": "{password}",
     },
 )
+MYSQL = Recipe(
+    "mysql",
+    "mysql",
+    3306,
+    {
+        "MYSQL_USER": "triptych",
+        "MYSQL_DATABASE": "triptych",
+        "MYSQL_PASSWORD": "{password}",
+        "MYSQL_ROOT_PASSWORD": "{password}",
+    },
+)
+DATABASES = (POSTGRESQL, MARIADB, MYSQL)
 REDIS = Recipe("redis", "", 6379, {"REDIS_PASSWORD": "{password}"})
 
 
@@ -56,7 +68,8 @@ class ServerContainer:
         values = {name: value.format(password=self.password) for name, value in self.recipe.environment.items()}
         environment = [part for name in values for part in ("--env", name)]
         engine().run(
-            "run", "--detach", "--name", self.name, *environment,
+            # A server that runs away ends its container, not the machine.
+            "run", "--detach", "--name", self.name, "--memory", "2g", *environment,
             "--publish", f"127.0.0.1:{self.port}:{self.recipe.container_port}",
             f"localhost/triptych/{self.recipe.image}:{VERSIONS['PLATFORM_VERSION']}", env=values, quiet=True,
         )  # fmt: skip
@@ -65,6 +78,18 @@ class ServerContainer:
 
     def __exit__(self, *_) -> None:
         engine().run("rm", "--force", "--volumes", self.name, quiet=True)
+
+    @property
+    def settings(self) -> dict:
+        """Settings of a backend that uses this server."""
+        return {
+            "db_type": self.recipe.db_type,
+            "db_host": "127.0.0.1",
+            "db_port": self.port,
+            "db_name": "triptych",
+            "db_user": "triptych",
+            "db_password": self.password,
+        }
 
     def wait_healthy(self, timeout: float = 90) -> None:
         """Return when the image's own health command is content; fail after `timeout` seconds."""

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "ci"))
 
-from servers import MARIADB, POSTGRESQL, REDIS, ServerContainer
+from servers import DATABASES, REDIS, ServerContainer
 
 import images
 
@@ -17,10 +17,10 @@ import images
 @pytest.fixture(scope="session")
 def built_images() -> None:
     """Every image that the tests start, built when its content changed."""
-    images.build_all([POSTGRESQL.image, MARIADB.image, REDIS.image])
+    images.build_all([recipe.image for recipe in (*DATABASES, REDIS)])
 
 
-@pytest.fixture(scope="session", params=[POSTGRESQL, MARIADB], ids=lambda recipe: recipe.image)
+@pytest.fixture(scope="session", params=DATABASES, ids=lambda recipe: recipe.image)
 def server(request, built_images):
     """A running database server of each kind."""
     with ServerContainer(request.param) as running:
@@ -29,14 +29,7 @@ def server(request, built_images):
 
 @pytest.fixture(scope="session")
 def database_settings(server) -> dict:
-    return {
-        "db_type": server.recipe.db_type,
-        "db_host": "127.0.0.1",
-        "db_port": server.port,
-        "db_name": "triptych",
-        "db_user": "triptych",
-        "db_password": server.password,
-    }
+    return server.settings
 
 
 @pytest.fixture
