@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from api_client import ACCOUNT_TABLES
+from unit.test_migrations import *
 
 from backend.database.engine import build_dal
-from backend.database.migrations import required_version
+from backend.database.migrate import migrate
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
@@ -30,27 +30,36 @@ def environment(settings) -> dict:
     }
 
 
-def start_migrate(environment: dict) -> subprocess.Popen:
-    command = [sys.executable, "-m", "backend", "migrate", "--timeout", "60"]
+def start_migrate(environment: dict, *options: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "backend", "migrate", "--timeout", "60", *options]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def test_four_processes_on_an_empty_database(settings, environment):
-    dal = build_dal(settings)
-    for table in ("audit_events", *ACCOUNT_TABLES, "schema_version"):
-        dal.executesql(f"DROP TABLE IF EXISTS {table}")
-    dal.commit()
-    dal._adapter.release(healthy=False)
-    processes = [start_migrate(environment) for _ in range(4)]
+def run_four(environment: dict, *options: str) -> str:
+    """Everything that four processes said which ran at the same time, all with success."""
+    processes = [start_migrate(environment, *options) for _ in range(4)]
     outputs = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0, 0], outputs
-    applied = "".join(outputs).count("applying migration 0001")
-    assert applied == 1, outputs
-    assert "".join(outputs).count("created the first admin") == 1, outputs
-    rows = dal.executesql("SELECT version FROM schema_version")
-    assert [row[0] for row in rows] == list(range(1, required_version() + 1))
+    return "".join(outputs)
+
+
+def test_four_processes_on_an_empty_database(settings, environment):
+    migrate(settings, 60, lambda line: None, 0)
+    output = run_four(environment)
+    for version in VERSIONS:
+        assert output.count(f"applying migration {version:04d}") == 1, output
+    assert output.count("created the first admin") == 1, output
+    dal = build_dal(settings)
+    rows = dal.executesql("SELECT version FROM schema_version ORDER BY version")
+    assert [row[0] for row in rows] == list(VERSIONS)
     assert dal.executesql("SELECT COUNT(*) FROM users")[0][0] == 1
     dal._adapter.release(healthy=False)
+
+
+def test_four_processes_go_back_and_up(settings, environment):
+    migrate(settings, 60, lambda line: None)
+    assert run_four(environment, "--to", str(NEWEST - 1), "--yes").count("taking back migration") == 1
+    assert run_four(environment, "--to", str(NEWEST), "--yes").count("applying migration") == 1
 
 
 def test_it_waits_for_a_server_that_starts_late(environment, server):

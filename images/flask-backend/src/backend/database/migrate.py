@@ -1,4 +1,4 @@
-"""Waits for the database, takes the one lock and applies what is missing."""
+"""Waits for the database, takes the one lock, and brings the schema to the version that is asked for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from pydal import DAL
 
 from backend.config import Settings
-from backend.database import errors
+from backend.database import ddl, errors
 from backend.database.engine import build_dal
-from backend.database.migrations import DIALECTS, Migration, migrations
-from backend.database.session import fetch, now
+from backend.database.migration_lock import LockTimeout, migration_lock
+from backend.database.migrations import Migration, migrations
+from backend.database.session import fetch, now, placeholders
 
-LOCK_NUMBER = 7_284_119_001
-LOCK_NAME = "triptych-migrations"
+Progress = Callable[[str], None]
 _VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS schema_version (version {integer} NOT NULL PRIMARY KEY,"
     " name VARCHAR(100) NOT NULL, applied_at {datetime} NOT NULL) {table_options}"
@@ -23,31 +23,33 @@ _VERSION_TABLE = (
 
 
 class MigrationError(Exception):
-    """The schema could not be brought up to date; one line tells why."""
+    """The schema could not be brought to the wanted version; one line tells why."""
 
 
-def migrate(settings: Settings, timeout: float, progress: Callable[[str], None]) -> int:
-    """Bring the schema up to date and return its version. Safe to run in several processes at once.
+def migrate(settings: Settings, timeout: float, progress: Progress, target: int | None = None) -> int:
+    """Bring the schema to a version and return it. Safe to run in several processes at once.
 
     Args:
         timeout: seconds to wait for the database, and again for another migration to end.
         progress: called with a line for each step.
+        target: the version; default: the newest one, and what a newer release added stays.
 
     Raises:
-        MigrationError: the database did not come, the lock was not freed, or a statement failed.
+        MigrationError: the database did not come, the lock was not freed, the target is unknown, or a
+            statement failed.
     """
-    dal = build_dal(settings, statement_timeout=0)
-    engine = settings.db_type
-    try:
-        _wait(dal, timeout, progress)
-        with _lock(dal, engine, timeout, progress):
-            return _apply_all(dal, engine, progress)
-    except Exception as error:
-        if isinstance(error, MigrationError):
-            raise
-        raise MigrationError(errors.summary(error)) from error
-    finally:
-        dal._adapter.release(healthy=False)
+    with _locked(settings, timeout, progress) as dal:
+        return _move(dal, settings.db_type, target, progress)
+
+
+def step_down(settings: Settings, timeout: float, progress: Progress) -> int:
+    """Take the newest migration back and return the version that is left. Raises as `migrate` does."""
+    with _locked(settings, timeout, progress) as dal:
+        version = current_version(dal)
+        dal.rollback()
+        if version == 0:
+            raise MigrationError("the database has no schema: there is nothing to take back")
+        return _move(dal, settings.db_type, version - 1, progress)
 
 
 def current_version(db: DAL) -> int:
@@ -60,7 +62,27 @@ def current_version(db: DAL) -> int:
         raise
 
 
-def _wait(dal: DAL, timeout: float, progress: Callable[[str], None]) -> None:
+@contextlib.contextmanager
+def _locked(settings: Settings, timeout: float, progress: Progress) -> Iterator[DAL]:
+    dal = build_dal(settings, statement_timeout=0)
+    try:
+        _wait(dal, timeout, progress)
+        with migration_lock(dal, settings.db_type, timeout, progress):
+            _begin(dal)
+            dal.executesql(_VERSION_TABLE.format(**ddl.DIALECTS[settings.db_type]))
+            dal.commit()
+            yield dal
+    except MigrationError:
+        raise
+    except LockTimeout as error:
+        raise MigrationError(str(error)) from None
+    except Exception as error:
+        raise MigrationError(errors.summary(error)) from error
+    finally:
+        dal._adapter.release(healthy=False)
+
+
+def _wait(dal: DAL, timeout: float, progress: Progress) -> None:
     start = time.monotonic()
     while True:
         try:
@@ -77,58 +99,67 @@ def _wait(dal: DAL, timeout: float, progress: Callable[[str], None]) -> None:
             time.sleep(min(2.0, max(0.1, timeout - waited)))
 
 
-@contextlib.contextmanager
-def _lock(dal: DAL, engine: str, timeout: float, progress: Callable[[str], None]) -> Iterator[None]:
-    """Hold the engine's advisory lock; SQLite needs none, `_apply` locks the whole file."""
-    if engine == "sqlite":
-        yield
-        return
-    take, free = {
-        "postgresql": (f"SELECT pg_try_advisory_lock({LOCK_NUMBER}) AS got",
-                       f"SELECT pg_advisory_unlock({LOCK_NUMBER})"),
-        "mysql": (f"SELECT GET_LOCK('{LOCK_NAME}', 0) AS got", f"SELECT RELEASE_LOCK('{LOCK_NAME}')"),
-    }[engine]  # fmt: skip
-    end = time.monotonic() + timeout
-    while not fetch(dal, take)[0]["got"]:
-        dal.rollback()
-        if time.monotonic() > end:
-            raise MigrationError(f"another migration still holds the lock after {timeout:.0f} s")
-        progress("another process migrates; waiting for it")
-        time.sleep(1)
-    dal.commit()
-    yield
-    dal.executesql(free)
-    dal.commit()
-
-
-def _apply_all(dal: DAL, engine: str, progress: Callable[[str], None]) -> int:
-    _begin(dal)
-    dal.executesql(_VERSION_TABLE.format(**DIALECTS[engine]))
-    dal.commit()
-    applied = 0
-    for migration in migrations(engine):
-        applied += _apply(dal, migration, progress)
+def _move(dal: DAL, engine: str, target: int | None, progress: Progress) -> int:
+    known = migrations(engine)
+    newest = known[-1].number
+    if target is not None and not 0 <= target <= newest:
+        raise MigrationError(f"there is no version {target}; this release knows 0 to {newest}")
+    _refuse_unknown(dal, target, newest)
+    wanted = newest if target is None else target
+    moved = sum(_apply(dal, migration, progress) for migration in known if migration.number <= wanted)
+    if target is not None:
+        moved += sum(_revert(dal, migration, progress) for migration in reversed(known) if migration.number > target)
     _begin(dal)
     version = current_version(dal)
     dal.rollback()
-    progress(f"schema is at version {version} ({applied} migrations applied)")
+    progress(f"schema is at version {version} ({moved} migrations run)")
     return version
 
 
-def _apply(dal: DAL, migration: Migration, progress: Callable[[str], None]) -> bool:
+def _refuse_unknown(dal: DAL, target: int | None, newest: int) -> None:
+    """A newer release's migrations can be taken back by that release only."""
+    version = current_version(dal)
+    dal.rollback()
+    if target is not None and version > newest:
+        raise MigrationError(
+            f"the schema is at version {version}, this release knows up to {newest}: take the newer migrations back"
+            " with the release that made them"
+        )
+
+
+def _apply(dal: DAL, migration: Migration, progress: Progress) -> bool:
     _begin(dal)
     if current_version(dal) >= migration.number:
         dal.rollback()
         return False
     progress(f"applying migration {migration.number:04d} {migration.name}")
-    for statement in migration.statements:
-        dal.executesql(statement)
+    _execute(dal, migration.up)
     sql = "INSERT INTO schema_version (version, name, applied_at) VALUES (%s, %s, %s)"
-    if dal._dbname == "pooledsqlite":
-        sql = sql.replace("%s", "?")
-    dal.executesql(sql, placeholders=(migration.number, migration.name, now().isoformat(" ")))
+    values = (migration.number, migration.name, now().isoformat(" "))
+    dal.executesql(placeholders(dal, sql), placeholders=values)
     dal.commit()
     return True
+
+
+def _revert(dal: DAL, migration: Migration, progress: Progress) -> bool:
+    _begin(dal)
+    if current_version(dal) < migration.number:
+        dal.rollback()
+        return False
+    progress(f"taking back migration {migration.number:04d} {migration.name}")
+    _execute(dal, migration.down)
+    dal.executesql(placeholders(dal, "DELETE FROM schema_version WHERE version = %s"), placeholders=(migration.number,))
+    dal.commit()
+    return True
+
+
+def _execute(dal: DAL, statements: tuple[str, ...]) -> None:
+    for statement in statements:
+        try:
+            dal.executesql(statement)
+        except Exception as error:
+            if not ddl.already_done(error):
+                raise
 
 
 def _begin(dal: DAL) -> None:

@@ -36,3 +36,9 @@ UP = [
     "CREATE INDEX IF NOT EXISTS sessions_user_id ON sessions (user_id, expires_at)",
     "CREATE INDEX IF NOT EXISTS refresh_tokens_session_id ON refresh_tokens (session_id)",
 ]
+
+DOWN = [
+    "DROP TABLE IF EXISTS refresh_tokens",
+    "DROP TABLE IF EXISTS sessions",
+    "DROP TABLE IF EXISTS users",
+]
