@@ -40,13 +40,17 @@ def make_settings(**values) -> Settings:
     return Settings(**{"environment": "alpha", "password_hash_cost": 4, "trusted_proxy_hops": 0, **values})
 
 
+def _own_tables(db) -> tuple:
+    return db.audit_events, db.idempotency_keys, *(db[name] for name in ACCOUNT_TABLES)
+
+
 def reset(app: Flask) -> None:
     """Leave nothing in the database but the first admin, and forget failed logins."""
     services = app.extensions["backend"]
 
     def empty(db) -> None:
         audit.allow_deletes(db)
-        for table in (*background_tables(db), db.audit_events, *(db[name] for name in ACCOUNT_TABLES)):
+        for table in (*background_tables(db), *_own_tables(db)):
             db.executesql(f"DELETE FROM {table._rname}")
 
     services.database.write(empty)

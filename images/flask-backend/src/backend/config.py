@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     db_sslmode: Literal["disable", "prefer", "require", "verify-full"] = "prefer"
     db_ca_file: Path | None = None
     db_sqlite_path: Path = Path("triptych.sqlite3")
+    db_pool_size: int = Field(32, ge=1, le=512)
+    db_replica_host: str = ""
+    db_replica_port: int | None = Field(None, ge=1, le=65535)
 
     redis_host: str = ""
     redis_port: int = Field(6379, ge=1, le=65535)
@@ -191,13 +194,17 @@ def _check_database(settings: Settings) -> None:
     if settings.db_type is None:
         raise ValueError("DB_TYPE: is required; set it to postgresql, mysql or sqlite")
     if settings.db_type == "sqlite":
+        if settings.db_replica_host:
+            raise ValueError("DB_REPLICA_HOST: SQLite has no replicas; leave it empty with DB_TYPE=sqlite")
         if not settings.db_sqlite_path.absolute().parent.is_dir():
             raise ValueError(f"DB_SQLITE_PATH: no directory {settings.db_sqlite_path.absolute().parent}")
         return
     if not settings.db_host:
         raise ValueError(f"DB_HOST: is required with DB_TYPE={settings.db_type}")
-    if any(character in settings.db_host for character in "/@: "):
-        raise ValueError("DB_HOST: must be a host name or address; the port goes to DB_PORT")
+    for name in ("db_host", "db_replica_host"):
+        if any(character in getattr(settings, name) for character in "/@: "):
+            variable = name.upper()
+            raise ValueError(f"{variable}: must be a host name or address; the port goes to {variable[:-4]}PORT")
     if settings.db_password is None:
         raise ValueError("DB_PASSWORD: set DB_PASSWORD or DB_PASSWORD_FILE")
     if settings.db_sslmode == "verify-full" and settings.db_ca_file is None:
@@ -205,6 +212,7 @@ def _check_database(settings: Settings) -> None:
     if settings.db_ca_file is not None:
         read_file("DB_CA_FILE", settings.db_ca_file)
     settings.db_port = settings.db_port or DEFAULT_PORTS[settings.db_type]
+    settings.db_replica_port = settings.db_replica_port or settings.db_port
 
 
 def _check_go_backend(settings: Settings) -> None:

@@ -14,15 +14,27 @@ from backend.database.tables import define_tables
 
 POOL_SIZE = 32
 STATEMENT_TIMEOUT_SECONDS = 10
+CONNECT_TIMEOUT_SECONDS = 3
 
 
-def build_dal(settings: Settings, statement_timeout: int = STATEMENT_TIMEOUT_SECONDS) -> DAL:
+def build_dal(
+    settings: Settings,
+    statement_timeout: int = STATEMENT_TIMEOUT_SECONDS,
+    writable: bool = True,
+    connect_timeout: int = CONNECT_TIMEOUT_SECONDS,
+) -> DAL:
     """One DAL for this process; call it after fork. Connects at first use, once per thread.
 
     Args:
         statement_timeout: seconds per statement; 0 for no limit (migrations).
+        writable: refuse a PostgreSQL server that is a standby.
+        connect_timeout: seconds.
     """
     uri, driver_args = _TARGETS[settings.db_type](settings, statement_timeout)
+    if settings.db_type != "sqlite":
+        driver_args["connect_timeout"] = connect_timeout
+    if settings.db_type == "postgresql" and not writable:
+        driver_args["target_session_attrs"] = "any"
     dal = DAL(
         uri,
         pool_size=POOL_SIZE,
@@ -45,7 +57,6 @@ def _server_uri(scheme: str, settings: Settings) -> str:
 def _postgresql(settings: Settings, statement_timeout: int) -> tuple[str, dict]:
     milliseconds = statement_timeout * 1000
     driver_args = {
-        "connect_timeout": 3,
         "tcp_user_timeout": 10000,
         "keepalives_idle": 5,
         "keepalives_interval": 2,
@@ -64,7 +75,7 @@ def _postgresql(settings: Settings, statement_timeout: int) -> tuple[str, dict]:
 
 def _mysql(settings: Settings, statement_timeout: int) -> tuple[str, dict]:
     seconds = statement_timeout + 5 if statement_timeout else 3600
-    driver_args = {"connect_timeout": 3, "read_timeout": seconds, "write_timeout": seconds}
+    driver_args = {"read_timeout": seconds, "write_timeout": seconds}
     # The number of an UPDATE's rows is of those it found, as on the other engines, and not of those it changed.
     driver_args["client_flag"] = CLIENT.FOUND_ROWS
     driver_args |= _mysql_tls(settings)

@@ -11,8 +11,8 @@ import pymysql
 _PG_ROLLED_BACK = {"40001", "40P01"}
 _MYSQL_ROLLED_BACK = {1213, 1205}
 # The connection or the server is going or gone, or is a read-only standby.
-_PG_LOST = {"57P01", "57P02", "57P03", "25006"}
-_MYSQL_LOST = {0, 1047, 1053, 1927, 2006, 2013, 2014, 2055, 1290}
+_PG_LOST = {"57P01", "57P02", "57P03", "57P05", "25006", "25P03"}
+_MYSQL_LOST = {0, 1047, 1053, 1158, 1159, 1160, 1161, 1290, 1836, 1927, 2006, 2013, 2014, 2055, 4031}
 # It answers but has no room, or the statement ran into its time limit: not worth a repeat.
 _PG_BUSY = {"53300", "53400", "57014", "55P03", "53100", "53200", "3D000", "28P01"}
 _MYSQL_BUSY = {1040, 1041, 1044, 1045, 1049, 1203, 1226, 1969, 3024, 1021, 2002, 2003, 2005}
@@ -47,6 +47,11 @@ def connection_lost(error: BaseException) -> bool:
     return False
 
 
+def repeatable(error: BaseException) -> bool:
+    """Whether running the same transaction again may succeed, and cannot make it happen twice."""
+    return rolled_back(error) or connection_lost(error)
+
+
 def unavailable(error: BaseException) -> bool:
     """Whether the fault is the database's state and not the program's statement."""
     if rolled_back(error) or connection_lost(error) or missing_table(error):
@@ -69,6 +74,13 @@ def duplicate_key(error: BaseException) -> bool:
     return isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in str(error)
 
 
+def lock_timeout(error: BaseException) -> bool:
+    """Whether another transaction held a row for longer than this one would wait."""
+    if isinstance(error, psycopg2.Error):
+        return error.pgcode == "55P03"
+    return isinstance(error, pymysql.MySQLError) and _mysql_code(error) == 1205
+
+
 def missing_table(error: BaseException) -> bool:
     """Whether a table does not exist (yet)."""
     if isinstance(error, psycopg2.Error):
@@ -76,6 +88,11 @@ def missing_table(error: BaseException) -> bool:
     if isinstance(error, pymysql.MySQLError):
         return _mysql_code(error) == 1146
     return isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
+
+
+def of_driver(error: BaseException) -> bool:
+    """Whether a driver raised it: the server refused a statement or could not be reached."""
+    return isinstance(error, psycopg2.Error | pymysql.MySQLError | sqlite3.Error)
 
 
 def summary(error: BaseException) -> str:

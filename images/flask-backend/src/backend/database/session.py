@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -13,8 +14,12 @@ from pydal import DAL
 from backend.config import Settings
 from backend.database import errors
 from backend.database.engine import STATEMENT_TIMEOUT_SECONDS, build_dal
+from backend.database.pool import Pool, PoolStatistics
+from backend.database.replica import Replica, ReplicaUnfit, position
+from backend.database.unit import CURRENT, Unit
 
 TRIES = 5
+MAX_DEADLINE_SECONDS = 60.0
 Result = TypeVar("Result")
 
 
@@ -22,8 +27,8 @@ class Database:
     """The database of one process. Make it after fork.
 
     Args:
-        settings: where the database is.
-        deadline: seconds after which no further try of a transaction starts.
+        settings: where the database and its replica are.
+        deadline: seconds after which no further try of a transaction starts, at most 60.
         on_error: called with "retried" or "unavailable" for the metrics.
     """
 
@@ -35,63 +40,106 @@ class Database:
         on_error: Callable[[str], None] = lambda outcome: None,
     ):
         self.engine = settings.db_type
-        self._deadline = deadline
+        self._deadline = min(deadline, MAX_DEADLINE_SECONDS)
         self._on_error = on_error
         self.dal = build_dal(settings, statement_timeout)
+        self.pool = Pool(self.dal, settings.db_pool_size)
+        self.replica = Replica(settings, statement_timeout) if settings.db_replica_host else None
 
-    def read(self, work: Callable[[DAL], Result]) -> Result:
-        """Run `work(dal)` in a transaction that writes nothing."""
+    def read(self, work: Callable[[DAL], Result], replica: bool = False) -> Result:
+        """Run `work(dal)` in a transaction that writes nothing.
+
+        Args:
+            replica: the replica may answer, when it has everything that was committed before this call.
+        """
+        unit = self._unit()
+        if unit and unit.begun:
+            return unit.join(work)
+        if replica and self.replica and self.replica.usable:
+            try:
+                return self.replica.read(work, self._run(position, write=False))
+            except ReplicaUnfit:
+                pass  # counted there; the primary has everything
         return self._run(work, write=False)
 
     def write(self, work: Callable[[DAL], Result]) -> Result:
         """Run `work(dal)` and commit; the result is returned only after the commit succeeded.
 
-        `work` may run several times: it must touch nothing but the database.
+        `work` may run several times: it must touch nothing but the database. Within a `unit` the commit is the
+        unit's.
 
         Raises:
             DatabaseUnavailable: nothing was acknowledged (`UnknownOutcome`: lost during COMMIT).
         """
-        return self._run(work, write=True)
+        unit = self._unit()
+        return unit.join(work) if unit else self._run(work, write=True)
 
-    def _run(self, work, write: bool):
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call `callback()` once what was written is committed: at once, or at the end of the unit."""
+        unit = self._unit()
+        if unit:
+            unit.callbacks.append(callback)
+        else:
+            callback()
+
+    @contextmanager
+    def unit(self, first: Callable[[DAL], None]) -> Iterator[Unit]:
+        """Let the writes within share one transaction, which `Unit.commit` commits, else it is rolled back.
+
+        Nothing is retried: run the whole block by `retrying`.
+
+        Args:
+            first: runs in it before anything else.
+        """
+        unit = Unit(self, first)
+        token = CURRENT.set(unit)
+        try:
+            with unit:
+                yield unit
+        finally:
+            CURRENT.reset(token)
+            if unit.committed:
+                for callback in unit.callbacks:
+                    callback()
+
+    def once(self, work: Callable[[DAL], Result], write: bool) -> Result:
+        """One try of a transaction. Raises the driver's error, or `UnknownOutcome`."""
+        with self.pool.connection(write) as db:
+            result = work(db)
+            if write:
+                self.commit()
+            return result
+
+    def retrying(self, attempt: Callable[[], Result], repeat_unknown: bool = False) -> Result:
+        """Call `attempt` until it succeeds: up to 5 times, with growing random pauses, within the deadline.
+
+        Args:
+            repeat_unknown: also after a connection was lost during COMMIT; `attempt` has to find out itself
+                what became of it.
+
+        Raises:
+            DatabaseUnavailable: it never succeeded.
+        """
         end = time.monotonic() + self._deadline
-        for attempt in range(1, TRIES + 1):
+        for number in range(1, TRIES + 1):
             try:
-                return self._once(work, write)
-            except errors.UnknownOutcome:
-                self._on_error("unavailable")
-                raise
+                return attempt()
             except Exception as error:
-                if not errors.unavailable(error):
+                if not errors.unavailable(error) and not isinstance(error, errors.DatabaseUnavailable):
                     raise
-                pause = random.uniform(0.02, 0.05) * 2**attempt
-                if not self._worth_a_retry(error) or attempt == TRIES or time.monotonic() + pause > end:
+                pause = random.uniform(0.02, 0.05) * 2**number
+                again = errors.repeatable(error) or (repeat_unknown and isinstance(error, errors.UnknownOutcome))
+                if not again or number == TRIES or time.monotonic() + pause > end:
                     self._on_error("unavailable")
+                    if isinstance(error, errors.DatabaseUnavailable):
+                        raise
                     raise errors.DatabaseUnavailable(errors.summary(error)) from error
                 self._on_error("retried")
                 time.sleep(pause)
+        raise AssertionError("unreachable")
 
-    @staticmethod
-    def _worth_a_retry(error: Exception) -> bool:
-        return errors.rolled_back(error) or errors.connection_lost(error)
-
-    def _once(self, work, write: bool):
-        adapter = self.dal._adapter
-        healthy = False
-        try:
-            adapter.begin(write)
-            result = work(self.dal)
-            if write:
-                self._commit()
-            healthy = True
-            return result
-        except Exception as error:
-            healthy = not errors.unavailable(error) and not isinstance(error, errors.UnknownOutcome)
-            raise
-        finally:
-            adapter.release(healthy)
-
-    def _commit(self) -> None:
+    def commit(self) -> None:
+        """Commit this thread's transaction."""
         # PyDAL's close("commit") swallows a failed commit: this is the only place that commits.
         try:
             self.dal.commit()
@@ -100,12 +148,29 @@ class Database:
                 raise errors.UnknownOutcome(errors.summary(error)) from error
             raise
 
+    def pools(self) -> dict[str, PoolStatistics]:
+        """Statistics by the server's role, `primary` and, where there is one, `replica`."""
+        found = {"primary": self.pool.statistics()}
+        if self.replica:
+            found["replica"] = self.replica.pool.statistics()
+        return found
+
+    def _unit(self) -> Unit | None:
+        unit = CURRENT.get()
+        return unit if unit and unit.belongs_to(self) else None
+
+    def _run(self, work: Callable[[DAL], Result], write: bool) -> Result:
+        return self.retrying(lambda: self.once(work, write))
+
 
 def fetch(db: DAL, sql: str, *values) -> list[dict]:
     """Rows of a SELECT as dictionaries; `%s` marks a value on every engine."""
-    if db._dbname == "pooledsqlite":
-        sql = sql.replace("%s", "?")
-    return db.executesql(sql, placeholders=values, as_dict=True)
+    return db.executesql(placeholders(db, sql), placeholders=values, as_dict=True)
+
+
+def placeholders(db: DAL, sql: str) -> str:
+    """SQL whose values are marked by `%s`, marked as the engine's driver wants it."""
+    return sql.replace("%s", "?") if db._dbname == "pooledsqlite" else sql
 
 
 def for_update(db: DAL) -> str:

@@ -91,3 +91,14 @@ def define_tables(db: DAL) -> None:
         primarykey=["id"],
     )
     define_background_tables(db)
+    db.define_table(
+        "idempotency_keys",
+        Field("id", length=64),
+        Field("fingerprint", length=64),
+        Field("status", "integer"),
+        Field("headers", length=1000),
+        Field("body", "text"),
+        Field("created_at", "datetime"),
+        Field("expires_at", "datetime"),
+        primarykey=["id"],
+    )

@@ -7,6 +7,7 @@ from flask import Response, g, request
 from backend.context import services
 from backend.etags import precondition, tagged
 from backend.fields import Blueprint
+from backend.idempotency import idempotent
 from backend.users import service
 from backend.users.schemas import (
     TemporaryPasswordSchema,
@@ -37,6 +38,7 @@ def list_users(query):
 
 
 @blueprint.post("")
+@idempotent
 @blueprint.arguments(UserCreateSchema)
 @blueprint.response(201, UserSchema, headers=_ETAG)
 def create_user(body):
