@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Self
 
+import images
 from common import VERSIONS
 from engine import engine
 
@@ -20,6 +21,15 @@ class Recipe:
     db_type: str
     container_port: int
     environment: dict = field(default_factory=dict)
+
+    @property
+    def reference(self) -> str:
+        return f"localhost/triptych/{self.image}:{VERSIONS['PLATFORM_VERSION']}"
+
+    @property
+    def replica_port(self) -> int:
+        """Port of a replica in the network of its primary's container."""
+        return self.container_port + 1
 
 
 POSTGRESQL = Recipe(
@@ -55,29 +65,44 @@ REDIS = Recipe("redis", "", 6379, {"REDIS_PASSWORD": "{password}"})
 
 
 class ServerContainer:
-    """A server with a name of its own; removed with its data at the end."""
+    """A server with a name of its own; removed with its data at the end. Its image is built when its content changed.
 
-    def __init__(self, recipe: Recipe):
+    Args:
+        arguments: of the server.
+        replica: publish the port of a `ReplicaContainer`, too.
+    """
+
+    def __init__(self, recipe: Recipe, arguments: tuple[str, ...] = (), replica: bool = False):
         self.recipe = recipe
+        self._arguments, self._replica = arguments, replica
         # Characters that need quoting in a URL, on purpose.
         self.password = f"p@ss/w:rd%{secrets.token_hex(8)}"
-        self.port = _free_port()
+        self.port, self.replica_port = _free_port(), _free_port()
         self.name = f"flask-backend-test-{recipe.image}-{secrets.token_hex(4)}"
 
     def __enter__(self) -> Self:
+        images.build_all([self.recipe.image])
         values = {name: value.format(password=self.password) for name, value in self.recipe.environment.items()}
         environment = [part for name in values for part in ("--env", name)]
         engine().run(
             # A server that runs away ends its container, not the machine.
             "run", "--detach", "--name", self.name, "--memory", "2g", *environment,
             "--publish", f"127.0.0.1:{self.port}:{self.recipe.container_port}",
-            f"localhost/triptych/{self.recipe.image}:{VERSIONS['PLATFORM_VERSION']}", env=values, quiet=True,
+            *self._replica_publication, self.recipe.reference, *self._arguments, env=values, quiet=True,
         )  # fmt: skip
-        self.wait_healthy()
+        try:
+            self.wait_healthy()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_) -> None:
         engine().run("rm", "--force", "--volumes", self.name, quiet=True)
+
+    @property
+    def _replica_publication(self) -> list[str]:
+        return ["--publish", f"127.0.0.1:{self.replica_port}:{self.recipe.replica_port}"] if self._replica else []
 
     @property
     def settings(self) -> dict:

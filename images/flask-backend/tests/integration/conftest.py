@@ -11,17 +11,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "ci"))
 
 from servers import DATABASES, REDIS, ServerContainer
 
-import images
+
+def pytest_addoption(parser) -> None:
+    parser.addoption("--kills", type=int, default=3, help="how often a database is killed under load")
 
 
-@pytest.fixture(scope="session")
-def built_images() -> None:
-    """Every image that the tests start, built when its content changed."""
-    images.build_all([recipe.image for recipe in (*DATABASES, REDIS)])
+@pytest.fixture
+def kills(request) -> int:
+    return request.config.getoption("--kills")
 
 
 @pytest.fixture(scope="session", params=DATABASES, ids=lambda recipe: recipe.image)
-def server(request, built_images):
+def server(request):
     """A running database server of each kind."""
     with ServerContainer(request.param) as running:
         yield running
@@ -33,7 +34,7 @@ def database_settings(server) -> dict:
 
 
 @pytest.fixture
-def redis_server(built_images):
+def redis_server():
     """A Redis of this test alone."""
     with ServerContainer(REDIS) as running:
         yield running

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 
 from backend.audit.service import first_id
 from backend.database.session import Database, fetch
@@ -23,7 +24,7 @@ def list_events(database: Database, filters: dict, limit: int, cursor: str) -> d
     conditions, values = _where(filters)
     if cursor:
         conditions, values = [*conditions, "id < %s"], [*values, cursor]
-    rows = database.read(lambda db: _select(db, conditions, values, "DESC", limit + 1))
+    rows = database.read(lambda db: _select(db, conditions, values, "DESC", limit + 1), replica=True)
     events = rows[:limit]
     return {"events": events, "next_cursor": events[-1]["id"] if len(rows) > limit else None}
 
@@ -41,7 +42,8 @@ def export_events(database: Database, filters: dict) -> Iterator[list[dict]]:
     last = ""
     while last != end:
         reached = [*values, last, end]
-        batch = database.read(lambda db: _select(db, bounded, reached, "ASC", EXPORT_BATCH))  # noqa: B023 (runs at once)
+        select = partial(_select, conditions=bounded, values=reached, order="ASC", limit=EXPORT_BATCH)
+        batch = database.read(select, replica=True)
         if not batch:
             return
         yield batch

@@ -36,7 +36,7 @@ def list_users(database: Database, page: int, per_page: int, sort: str, **filter
         sql = f"SELECT {user_columns('u')} FROM users u{where} ORDER BY {order} LIMIT %s OFFSET %s"
         return total, fetch(db, sql, *values, per_page, (page - 1) * per_page)
 
-    total, users = database.read(work)
+    total, users = database.read(work, replica=True)
     pages = -(-total // per_page)
     return {
         "users": users,
