@@ -9,6 +9,10 @@ from pathlib import Path
 
 import click
 
+from backend import cli_data
+from backend.cli_support import load as _settings
+from backend.cli_support import progress as _progress
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -18,22 +22,13 @@ def cli() -> None:
     """The REST API of the Triptych platform."""
 
 
+cli.add_command(cli_data.export_command)
+cli.add_command(cli_data.import_command)
+
+
 def main() -> None:
     """Entry point. Imports happen inside the commands, so that the health command starts in no time."""
     cli(prog_name="backend")
-
-
-def _settings():
-    from backend.config import load_settings
-    from backend.logs import configure_logging
-
-    settings = load_settings()
-    configure_logging(settings.log_level)
-    return settings
-
-
-def _progress(line: str) -> None:
-    click.echo(line, err=True)
 
 
 @cli.command()
@@ -63,19 +58,34 @@ def worker(address: str) -> None:
 
 @cli.command()
 @click.option("--timeout", default=300, show_default=True, help="Seconds to wait for the database.")
-def migrate(timeout: int) -> None:
-    """Wait for the database, update its schema, create the first admin."""
-    _migrate(_settings(), timeout)
+@click.option("--to", "target", type=click.IntRange(min=0), metavar="N", help="Go to schema version N, up or back.")
+@click.option("--down", is_flag=True, help="Take the newest migration back.")
+@click.option("--yes", is_flag=True, help="Do not ask before going back, which drops what the migrations made.")
+def migrate(timeout: int, target: int | None, down: bool, yes: bool) -> None:
+    """Wait for the database, update its schema, create the first admin.
+
+    Safe to run in several processes at once. Going back loses the data in what newer migrations added: first
+    roll the pods back, then the schema, with the image of the newer release.
+    """
+    if down and target is not None:
+        raise click.UsageError("give --to or --down, not both")
+    if (down or target is not None) and not yes:
+        click.confirm("Going back drops what newer migrations made. Go on?", abort=True, err=True)
+    _migrate(_settings(), timeout, target, down)
 
 
-def _migrate(settings, timeout: int) -> None:
-    from backend.database.migrate import MigrationError
+def _migrate(settings, timeout: int, target: int | None = None, down: bool = False) -> None:
+    from backend.database.migrate import MigrationError, step_down
     from backend.database.migrate import migrate as run_migrations
     from backend.users.first_admin import create_first_admin
 
     try:
-        run_migrations(settings, timeout, _progress)
-        create_first_admin(settings, _progress)
+        if down:
+            step_down(settings, timeout, _progress)
+        else:
+            run_migrations(settings, timeout, _progress, target)
+        if not down and target is None:
+            create_first_admin(settings, _progress)
     except MigrationError as error:
         raise click.ClickException(str(error)) from None
 

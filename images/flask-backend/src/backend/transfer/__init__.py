@@ -1,0 +1,1 @@
+"""Moves all data between engines: `backend export` and `backend import`."""
