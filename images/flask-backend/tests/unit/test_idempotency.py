@@ -19,6 +19,8 @@ EXEMPT = {
     "/api/v1/auth/login": "the answer holds tokens",
     "/api/v1/auth/refresh": "the answer holds tokens, and a refresh token is spent once anyway",
     "/api/v1/auth/logout": "repeating it changes nothing",
+    "/api/v1/webhooks": "the answer holds the secret",
+    "/api/v1/webhooks/{webhook_id}/secret": "the answer holds the secret",
 }
 
 

@@ -19,6 +19,7 @@ from backend.guard.schemas import (
     RuleUpdateSchema,
     rule_errors,
 )
+from backend.idempotency import idempotent
 from backend.problems import Problem
 
 blueprint = Blueprint("guard", __name__, url_prefix="/api/v1/guard", description="The edge guard of the fast path")
@@ -34,6 +35,7 @@ def list_rules(query):
 
 
 @blueprint.post("/rules")
+@idempotent
 @blueprint.arguments(RuleCreateSchema)
 @blueprint.response(201, RuleSchema)
 def create_rule(body):

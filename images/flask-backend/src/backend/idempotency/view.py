@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from http import HTTPStatus
 
 import structlog
 from flask import Response, g, make_response, request
@@ -62,7 +63,8 @@ def idempotent(view: Callable) -> Callable:
         with _alone(key):
             return database.retrying(lambda: _attempt(database, key, lambda: view(*args, **kwargs)), True)
 
-    return Blueprint.doc(parameters=[_PARAMETER], responses={409: "CONFLICT"})(wrapper)
+    refusals = {status.value: status.name for status in (HTTPStatus(409), HTTPStatus(422))}
+    return Blueprint.doc(parameters=[_PARAMETER], responses=refusals)(wrapper)
 
 
 def _attempt(database: Database, key: Key, view: Callable) -> Response:

@@ -6,6 +6,7 @@ from flask import Response
 
 from backend.context import services
 from backend.fields import Blueprint
+from backend.idempotency import idempotent
 from backend.integrations import deliveries, webhooks
 from backend.integrations.schemas import (
     DeliveryListSchema,
@@ -69,6 +70,7 @@ def replace_secret(webhook_id):
 
 
 @blueprint.post(f"{_ONE}/test")
+@idempotent
 @blueprint.response(202, DeliverySchema)
 def send_test(webhook_id):
     """Send a test event"""
@@ -87,6 +89,7 @@ def list_deliveries(query):
 
 
 @blueprint.post("/deliveries/<string(length=32):delivery_id>/redeliver")
+@idempotent
 @blueprint.response(202, DeliverySchema)
 def redeliver(delivery_id):
     """Send a delivery again that was delivered or is dead"""

@@ -59,12 +59,16 @@ def start_job(services: Services, user_id: int, role: str, name: str, arguments:
         return store.get(db, job_id)
 
     job = services.database.write(work)
+    services.database.after_commit(lambda: _send(services, job["id"]))
+    return _shown(job)
+
+
+def _send(services: Services, job_id: str) -> None:
     try:
-        services.queue.send(job["id"])
+        services.queue.send(job_id)
     except QueueUnavailable as error:
         # Acknowledged all the same: the job is in the database, and the sweep queues it again.
-        log.warning("job stored, its message is late", job_id=job["id"], reason=str(error))
-    return _shown(job)
+        log.warning("job stored, its message is late", job_id=job_id, reason=str(error))
 
 
 def cancel_job(services: Services, role: str, job_id: str) -> dict:

@@ -6,6 +6,7 @@ from flask import Response, g
 
 from backend.context import services
 from backend.fields import Blueprint
+from backend.idempotency import idempotent
 from backend.jobs import service
 from backend.jobs.schemas import JobCreateSchema, JobListSchema, JobQuerySchema, JobSchema
 
@@ -22,6 +23,7 @@ def list_jobs(query):
 
 
 @blueprint.post("")
+@idempotent
 @blueprint.arguments(JobCreateSchema)
 @blueprint.response(202, JobSchema)
 @blueprint.alt_response(503, schema=None, description="The queue is away; nothing was started")
@@ -40,6 +42,7 @@ def get_job(job_id):
 
 
 @blueprint.post(f"{_ONE}/cancel")
+@idempotent
 @blueprint.response(202, JobSchema)
 def cancel_job(job_id):
     """Cancel a job: at once while it waits, soon while it runs"""

@@ -12,6 +12,7 @@ from backend.config import Settings
 from backend.database import catalog, errors
 from backend.database.engine import build_dal
 from backend.database.migrate import current_version
+from backend.database.migrations import seeded_tables
 from backend.database.session import fetch, placeholders
 from backend.transfer import dump
 from backend.transfer.dump import TransferError
@@ -74,10 +75,11 @@ class _Import:
         self._db._adapter.begin(write=True)
 
     def _make_room(self, tables: list[catalog.Table], replace: bool) -> None:
-        filled = [table.name for table in tables if fetch(self._db, f"SELECT 1 AS one FROM {table.name} LIMIT 1")]
+        names = [table.name for table in tables if table.name not in seeded_tables(self._engine)]
+        filled = [name for name in names if fetch(self._db, f"SELECT 1 AS one FROM {name} LIMIT 1")]
         if filled and not replace:
-            names = ", ".join(filled)
-            raise TransferError(f"the database is not empty ({names}): give --replace to delete what it holds")
+            text = f"the database is not empty ({', '.join(filled)}): give --replace to delete what it holds"
+            raise TransferError(text)
         audit.allow_deletes(self._db)
         for table in reversed(tables):
             self._db.executesql(f"DELETE FROM {table.name}")

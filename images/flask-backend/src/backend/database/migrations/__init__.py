@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from dataclasses import dataclass
 
 from backend.database import ddl
+
+_INSERT = re.compile(r"^INSERT INTO (\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ def migrations(engine: str) -> list[Migration]:
         number, _, title = name.partition("_")
         found.append(Migration(int(number), title, ddl.spell(module.UP, engine), ddl.spell(module.DOWN, engine)))
     return found
+
+
+def seeded_tables(engine: str) -> set[str]:
+    """Tables that hold rows from the beginning, because a migration inserts them."""
+    statements = [text for migration in migrations(engine) for text in migration.up]
+    return {name for text in statements for name in _INSERT.findall(text)}
 
 
 def required_version() -> int:
