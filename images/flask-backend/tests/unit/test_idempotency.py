@@ -17,8 +17,17 @@ BODY = {"email": "once@example.com", "full_name": "Once", "role": "viewer", "pas
 # POST operations without keys, and why.
 EXEMPT = {
     "/api/v1/auth/login": "the answer holds tokens",
+    "/api/v1/auth/login/second-factor": "the answer holds tokens",
     "/api/v1/auth/refresh": "the answer holds tokens, and a refresh token is spent once anyway",
     "/api/v1/auth/logout": "repeating it changes nothing",
+    "/api/v1/auth/logout-all": "repeating it changes nothing",
+    "/api/v1/auth/password": "repeating it is refused: the current password has changed",
+    "/api/v1/auth/totp": "the answer holds the secret",
+    "/api/v1/auth/totp/confirm": "the answer holds recovery codes",
+    "/api/v1/auth/totp/recovery-codes": "the answer holds recovery codes",
+    "/api/v1/auth/totp/disable": "repeating it changes nothing",
+    "/api/v1/api-keys": "the answer holds the key",
+    "/api/v1/users/{user_id}/password-reset": "the answer holds the password",
     "/api/v1/webhooks": "the answer holds the secret",
     "/api/v1/webhooks/{webhook_id}/secret": "the answer holds the secret",
 }

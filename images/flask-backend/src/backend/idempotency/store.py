@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Key:
 
     Attributes:
         id: hash of principal and key, 64 hexadecimal digits; the key itself is not stored.
-        fingerprint: hash of method, path, query and body.
+        fingerprint: of method, path, query and body, which may hold a password: keyed by what is not stored.
     """
 
     id: str
@@ -42,7 +42,8 @@ class Key:
 
     @classmethod
     def of(cls, principal: str, key: str, method: str, path: str, body: bytes) -> Key:
-        return cls(_hash(principal.encode(), key.encode()), _hash(method.encode(), path.encode(), body))
+        secret = key.encode()
+        return cls(_hash(b"", principal.encode(), secret), _hash(secret, method.encode(), path.encode(), body))
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,8 @@ def _refuse_secrets(body: str) -> None:
         raise RuntimeError(f"an answer with {', '.join(sorted(secret))} must not be kept for an idempotency key")
 
 
-def _hash(*parts: bytes) -> str:
-    digest = hashlib.sha256()
+def _hash(secret: bytes, *parts: bytes) -> str:
+    digest = hmac.new(secret, digestmod="sha256")
     for part in parts:
         digest.update(len(part).to_bytes(8) + part)
     return digest.hexdigest()
