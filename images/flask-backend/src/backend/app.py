@@ -25,6 +25,7 @@ from backend.config import Settings, load_settings
 from backend.context import Services
 from backend.cors import init_cors
 from backend.crypto import secret_box
+from backend.database.pool_metrics import PoolCollector
 from backend.database.session import Database
 from backend.dumping import OrjsonProvider
 from backend.events import views as events_views
@@ -134,6 +135,7 @@ def build_services(settings: Settings) -> Services:
     metrics = Metrics()
     redis = _redis(settings)
     database = Database(settings, on_error=lambda outcome: metrics.transactions.labels(outcome).inc())
+    metrics.registry.register(PoolCollector(database))
     fence = AddressFence(settings.webhook_networks)
     streams = StreamSlots(settings.stream_limit, threading.Event())
     metrics.streams.set_function(lambda: streams.open)

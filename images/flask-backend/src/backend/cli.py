@@ -24,6 +24,7 @@ def cli() -> None:
 
 cli.add_command(cli_data.export_command)
 cli.add_command(cli_data.import_command)
+cli.add_command(cli_data.doctor_command)
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -55,3 +57,30 @@ def _print(results) -> None:
     width = max((len(result.table) for result in results), default=0)
     for result in results:
         click.echo(f"{result.table:<{width}}  {result.rows:>9} rows  {result.hash}")
+
+
+@click.command("doctor")
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def doctor_command(output: str) -> None:
+    """Look at configuration, database, schema, modes, clocks, Redis, keys and the Go backend.
+
+    Changes nothing. The exit code is 1 when something is wrong, 2 when the configuration is; warnings are no
+    failure.
+    """
+    from backend.doctor import WRONG, examine
+
+    findings = examine(load())
+    if output == "json":
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _print_findings(findings)
+    if any(finding.state == WRONG for finding in findings):
+        raise SystemExit(1)
+
+
+def _print_findings(findings) -> None:
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        click.echo(f"{finding.state:<8} {finding.name:<{width}}  {finding.detail}")
+        if finding.fix:
+            click.echo(f"{'':<9}{'':<{width}}  → {finding.fix}")
