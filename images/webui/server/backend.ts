@@ -15,6 +15,7 @@ export interface BackendReply {
 export interface Caller {
   requestId: string;
   ip: string;
+  userAgent?: string;
 }
 
 export class BackendAway extends Error {
@@ -34,6 +35,10 @@ export class Backend {
 
   login(body: unknown, caller: Caller): Promise<BackendReply> {
     return this.send("POST", "/api/v1/auth/login", caller, { body });
+  }
+
+  secondFactor(body: unknown, caller: Caller): Promise<BackendReply> {
+    return this.send("POST", "/api/v1/auth/login/second-factor", caller, { body });
   }
 
   refresh(refreshToken: string, caller: Caller): Promise<BackendReply> {
@@ -66,6 +71,7 @@ export class Backend {
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const headers: Record<string, string | number> = { accept: "application/json", "x-request-id": caller.requestId };
     if (caller.ip) headers["x-forwarded-for"] = caller.ip;
+    if (caller.userAgent) headers["user-agent"] = caller.userAgent;
     if (access) headers.authorization = `Bearer ${access}`;
     if (payload) Object.assign(headers, { "content-type": "application/json", "content-length": payload.length });
 

@@ -55,6 +55,6 @@ export function createMetrics(): Metrics {
 function routeOf(req: Request): string {
   if (req.path.startsWith("/api/")) return "/api";
   if (req.path.startsWith("/assets/")) return "/assets";
-  if (/^\/bff\/(login|logout|session|config)$/.test(req.path)) return req.path;
+  if (/^\/bff\/(login|login\/second-factor|logout|session|config)$/.test(req.path)) return req.path;
   return "page";
 }

@@ -26,11 +26,11 @@ export function bffRoutes({ config, backend, refresher }: BffDependencies): Rout
   });
 
   router.post("/login", express.json({ limit: "16kb" }), async (req, res) => {
-    const reply = await backend.login(req.body ?? {}, callerOf(req));
-    if (reply.status !== 200) return relay(res, reply);
-    const tokens = JSON.parse(reply.body) as TokenSet;
-    writeSession(req, res, tokens);
-    res.json({ user: tokens.user });
+    signIn(req, res, await backend.login(req.body ?? {}, callerOf(req)));
+  });
+
+  router.post("/login/second-factor", express.json({ limit: "16kb" }), async (req, res) => {
+    signIn(req, res, await backend.secondFactor(req.body ?? {}, callerOf(req)));
   });
 
   router.post("/logout", async (req, res) => {
@@ -67,6 +67,14 @@ export function bffRoutes({ config, backend, refresher }: BffDependencies): Rout
   }
 
   return router;
+}
+
+/** Keep the tokens in cookies; a refusal, or the challenge of a second factor, goes on to the browser. */
+function signIn(req: Request, res: Response, reply: BackendReply): void {
+  if (reply.status !== 200) return relay(res, reply);
+  const tokens = JSON.parse(reply.body) as TokenSet;
+  writeSession(req, res, tokens);
+  res.json({ user: tokens.user });
 }
 
 /** Pass a refusal of the backend on as it is: problem details hold no token. */

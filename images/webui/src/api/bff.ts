@@ -15,9 +15,12 @@ export const logout = () => request<undefined>("POST", "/bff/logout");
 /** Whether this page's own server lives. */
 export const fetchHealth = (signal: AbortSignal) => request<{ status: string }>("GET", "/healthz", undefined, signal);
 
-export async function login(email: string, password: string): Promise<SessionUser> {
-  return (await request<{ user: SessionUser }>("POST", "/bff/login", { email, password })).user;
-}
+/** Signed in, or one step before it: the account has a second factor. */
+export type LoginResult = { user: SessionUser } | { challenge_token: string; expires_in: number };
+
+export const login = (email: string, password: string) => request<LoginResult>("POST", "/bff/login", { email, password });
+export const loginWithCode = (challenge_token: string, code: string) =>
+  request<{ user: SessionUser }>("POST", "/bff/login/second-factor", { challenge_token, code });
 
 /** @throws ApiError for every answer that is not 2xx, and when none comes. */
 async function request<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {

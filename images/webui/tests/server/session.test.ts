@@ -23,6 +23,25 @@ describe("login", () => {
     }
   });
 
+  it("takes a second step where the account has one, and keeps its tokens as well", async () => {
+    const challenge = { challenge_token: "challenge-1", expires_in: 300 };
+    backend.routes.set("POST /api/v1/auth/login", (_req, res) => reply(res, 202, challenge));
+    const first = await request(app).post("/bff/login").set(CSRF).send(CREDENTIALS).expect(202);
+    expect(first.body).toEqual(challenge);
+    expect(setCookies(first)).toEqual([]);
+    const tokens = { access_token: "access-2", refresh_token: "refresh-2", token_type: "Bearer", expires_in: 600, user: { id: 1 } };
+    let seen = "";
+    backend.routes.set("POST /api/v1/auth/login/second-factor", (req, res) => {
+      seen = `${req.body} ${req.headers["user-agent"]}`;
+      reply(res, 200, tokens);
+    });
+    const body = { challenge_token: "challenge-1", code: "123456" };
+    const second = await request(app).post("/bff/login/second-factor").set({ ...CSRF, "User-Agent": "Browser/1" }).send(body).expect(200);
+    expect(second.body).toEqual({ user: { id: 1 } });
+    expect(setCookies(second)).toHaveLength(2);
+    expect(seen).toBe(`${JSON.stringify(body)} Browser/1`);
+  });
+
   it("pins the cookies to host and TLS behind a TLS proxy", async () => {
     const answer = await request(app)
       .post("/bff/login")

@@ -28,6 +28,20 @@ describe("login page", () => {
     expect(screen.getByLabelText("Password")).toHaveValue("secret");
   });
 
+  it("asks for a code where the account has a second factor", async () => {
+    const { sent } = openApp("/login?next=/users", {
+      "POST /bff/login": () => ({ status: 202, body: { challenge_token: "c1", expires_in: 300 } }),
+      "POST /bff/login/second-factor": () => ({ status: 401, body: { title: "No", status: 401, detail: "Wrong code" } }),
+    });
+    await submit();
+    await userEvent.type(await screen.findByLabelText(/Code of your authenticator/), "123 456");
+    await userEvent.click(screen.getByRole("button", { name: "Sign in" }));
+    expect(await screen.findByRole("alert")).toHaveTextContent("The code is wrong, or the login took too long.");
+    expect(sent.at(-1)?.json).toEqual({ challenge_token: "c1", code: "123456" });
+    await userEvent.click(screen.getByRole("button", { name: "Start again" }));
+    expect(await screen.findByLabelText("Email")).toBeVisible();
+  });
+
   it("holds the button back while throttled", async () => {
     openApp("/login", { "POST /bff/login": () => ({ status: 429, headers: { "retry-after": "17" } }) });
     await submit();

@@ -6,10 +6,11 @@ import { ApiError } from "@/api/problem";
 import { Button } from "@/components/ui/button";
 import { TextField } from "@/components/ui/field";
 import { ErrorBanner } from "@/components/ui/states";
+import { CodeForm } from "./code-form";
 import { useLogin } from "./session";
 import { useCountdown } from "./use-countdown";
 
-/** E-mail and password; what was typed stays after a refusal. */
+/** E-mail and password, then a code where the account has a second factor; what was typed stays after a refusal. */
 export function LoginForm({ onSuccess }: { onSuccess: () => void }) {
   const { t } = useTranslation();
   const [email, setEmail] = useState("");
@@ -20,8 +21,10 @@ export function LoginForm({ onSuccess }: { onSuccess: () => void }) {
 
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    login.mutate({ email: email.trim(), password }, { onSuccess });
+    login.mutate({ email: email.trim(), password }, { onSuccess: (result) => "user" in result && onSuccess() });
   };
+  if (login.data && "challenge_token" in login.data)
+    return <CodeForm challenge={login.data.challenge_token} onSuccess={onSuccess} onRestart={login.reset} />;
 
   return (
     <form onSubmit={submit} className="space-y-5">

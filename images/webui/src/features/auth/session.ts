@@ -1,6 +1,6 @@
 import { queryOptions, useMutation, useQueryClient, useSuspenseQuery, type QueryClient } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
-import { fetchConfig, fetchSession, login, logout } from "@/api/bff";
+import { fetchConfig, fetchSession, login, loginWithCode, logout, type LoginResult } from "@/api/bff";
 import { ApiError } from "@/api/problem";
 import type { SessionUser } from "@/api/types";
 
@@ -30,11 +30,24 @@ export function useUser(): SessionUser {
 }
 
 export function useLogin() {
-  const client = useQueryClient();
+  const keep = useKeepUser();
   return useMutation({
     mutationFn: ({ email, password }: { email: string; password: string }) => login(email, password),
-    onSuccess: (user) => client.setQueryData(sessionQuery(client).queryKey, user),
+    onSuccess: keep,
   });
+}
+
+/** The second step of a login: a one-time or recovery code. */
+export function useLoginWithCode(challenge: string) {
+  const keep = useKeepUser();
+  return useMutation({ mutationFn: (code: string) => loginWithCode(challenge, code), onSuccess: keep });
+}
+
+function useKeepUser() {
+  const client = useQueryClient();
+  return (result: LoginResult) => {
+    if ("user" in result) client.setQueryData(sessionQuery(client).queryKey, result.user);
+  };
 }
 
 export function useLogout() {
