@@ -259,6 +259,7 @@ def _environment(database, folder: Path) -> dict:
         "JWT_SIGNING_KEY_FILE": str(key),
         "FIRST_ADMIN_EMAIL": ADMIN,
         "FIRST_ADMIN_PASSWORD": PASSWORD,
+        "FIRST_ADMIN_MUST_CHANGE_PASSWORD": "false",
     }
 
 
