@@ -83,6 +83,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "guard.set_policy": WRITERS,
     "guard.get_guard_status": ANYBODY_SIGNED_IN,
     "guard.get_counters": ANYBODY_SIGNED_IN,
+    "guard.watch_drops": ANYBODY_SIGNED_IN,
 }
 
 # What an API key never does, whatever its role: its owner's own credentials are the owner's business.

@@ -295,3 +295,23 @@ def test_the_request_id_goes_along(guarded, node):
     _, admin = guarded(node)
     admin.get("/api/v1/guard/status", headers={"X-Request-ID": "trace-of-a-request"})
     assert "trace-of-a-request" in node.metadata
+
+
+def test_drops_are_shown_live(guarded, node):
+    services, admin = guarded(node)
+    answer = admin.get("/api/v1/guard/drops", buffered=False)
+    assert answer.mimetype == "text/event-stream"
+    text = ""
+    for piece in answer.iter_encoded():
+        text += piece.decode()
+        if "event: lost" in text:
+            break
+    answer.close()
+    assert '"verdict":"drop_denied","rule_id":"r","source":"192.0.2.1"' in text
+    assert '"events":4' in text
+    assert services.streams.open == 0
+
+
+def test_drops_need_a_fast_path(admin):
+    problem = assert_problem(admin.get("/api/v1/guard/drops"), 503)
+    assert problem["type"] == "urn:triptych:problem:fast-path-not-installed"

@@ -69,6 +69,21 @@ def list_states(channel: grpc.Channel) -> Iterator[pb.RuleState]:
         yield from answer.rules
 
 
+def watch(channel: grpc.Channel):
+    """A running WatchEvents call: an iterator of answers with `cancel`."""
+    return guard_pb2_grpc.GuardServiceStub(channel).WatchEvents(pb.WatchEventsRequest())
+
+
+def drop_document(event: pb.DropEvent) -> dict:
+    """A sample of dropped packets."""
+    names = ("rule_id", "source", "destination", "protocol", "source_port", "destination_port", "length", "weight")
+    return {
+        "time": _rfc3339(event.time.ToDatetime(UTC)),
+        "verdict": pb.Verdict.Name(event.verdict).removeprefix("VERDICT_").lower(),
+        **{name: getattr(event, name) for name in names},
+    }
+
+
 def node_document(address: str, answer: list | str, wanted: int) -> dict:
     """A node of `GuardStatusSchema`, from the answers to `status_calls`."""
     if isinstance(answer, str):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import grpc
 
 from backend.context import Services
+from backend.events.streams import frame
+from backend.fan_in import Arrival, from_every_node
 from backend.guard import client, rules
 from backend.status.fast_path import FastPathError
 
@@ -52,6 +56,27 @@ def rule_counters(services: Services) -> dict:
         for rule_id, (packets, size, over) in sorted(sums.items())
     ]
     return {"state": "running" if answers else "unavailable", "nodes": len(answers), "counters": counters}
+
+
+def watch_drops(services: Services) -> Iterator[str | None]:
+    """Frames of sampled drops on all nodes. Raises a 503 `Problem` when there is no fast path."""
+    return _drop_frames(from_every_node(services, client.watch))
+
+
+def _drop_frames(arrivals: Iterator[Arrival]) -> Iterator[str | None]:
+    with closing(arrivals):
+        for arrival in arrivals:
+            if arrival is None:
+                yield None
+                continue
+            address, answer = arrival
+            if isinstance(answer, str):
+                yield frame("error", {"address": address, "detail": answer})
+                continue
+            if answer.lost_events:
+                yield frame("lost", {"address": address, "events": answer.lost_events})
+            if answer.HasField("event"):
+                yield frame("drop", {"address": address, **client.drop_document(answer.event)})
 
 
 def _states(channel: grpc.Channel) -> list | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask import Response, g
 
 from backend.context import services
+from backend.events.streams import stream
+from backend.events.views import still_signed_in
 from backend.fields import Blueprint
 from backend.guard import rules, service
 from backend.guard.schemas import (
@@ -93,6 +95,14 @@ def get_guard_status():
 def get_counters():
     """Hits of every rule, summed over the nodes"""
     return service.rule_counters(services())
+
+
+@blueprint.get("/drops")
+@blueprint.response(200, {"type": "string"}, content_type="text/event-stream")
+def watch_drops():
+    """Samples of dropped packets as they happen (Server-Sent Events)"""
+    own = services()
+    return stream(own.streams, still_signed_in(own), service.watch_drops(own))
 
 
 def _check(rule: dict) -> None:

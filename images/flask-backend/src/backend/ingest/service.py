@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Iterator
-
-import grpc
+from contextlib import closing
 
 from backend.context import Services
 from backend.events.streams import frame
-from backend.guard.client import ask_all, error_line
+from backend.fan_in import Arrival, from_every_node
+from backend.guard.client import ask_all
 from backend.ingest import client
-from backend.problems import Problem
 from backend.status.fast_path import FastPathError
 
 SHOWN_PER_SECOND = 100
 PAYLOAD_BYTES = 256
-_QUEUE_LENGTH = 1000
 _OLDEST_SAMPLE_SECONDS = 60.0
 _NEWEST_SAMPLE_SECONDS = 0.5
 
@@ -68,60 +65,29 @@ def list_streams(services: Services) -> dict:
 
 def tail(services: Services, ports: list[int]) -> Iterator[str | None]:
     """Frames of a live tail over all nodes. Raises a 503 `Problem` when there is no fast path to look at."""
-    if not services.fast_path.installed:
-        raise Problem(503, "The fast path is not installed (GO_BACKEND_TARGET is empty).", "fast-path-not-installed")
-    try:
-        channels = services.fast_path.channels()
-    except FastPathError as error:
-        raise Problem(503, f"The fast path does not answer: {error}", "fast-path-unavailable", retry_after=5) from None
-    return _tail(channels, ports)
+    return _frames(from_every_node(services, lambda channel: client.subscribe(channel, ports)))
 
 
-def _tail(channels: dict[str, grpc.Channel], ports: list[int]) -> Iterator[str | None]:
-    arrived: queue.Queue[tuple[str, object]] = queue.Queue(_QUEUE_LENGTH)
-    calls = {address: client.subscribe(channel, ports) for address, channel in channels.items()}
-    for address, call in calls.items():
-        threading.Thread(target=_collect, args=(address, call, arrived), name="ingest-tail", daemon=True).start()
-    try:
-        yield from _frames(arrived)
-    finally:
-        for call in calls.values():
-            call.cancel()
-
-
-def _collect(address: str, call, arrived: queue.Queue) -> None:
-    # A full queue makes this wait, and the server counts what the slow client loses: nothing piles up here.
-    try:
-        for answer in call:
-            arrived.put((address, answer), timeout=30)
-    except grpc.RpcError as error:
-        if error.code() != grpc.StatusCode.CANCELLED:
-            arrived.put((address, error_line(error)), timeout=30)
-    except queue.Full:
-        call.cancel()
-
-
-def _frames(arrived: queue.Queue) -> Iterator[str | None]:
+def _frames(arrivals: Iterator[Arrival]) -> Iterator[str | None]:
     second, shown, skipped = 0, 0, 0
-    while True:
-        if int(time.monotonic()) != second:
-            if skipped:
-                yield frame("skipped", {"datagrams": skipped})
-            second, shown, skipped = int(time.monotonic()), 0, 0
-        try:
-            address, answer = arrived.get(timeout=0.5)
-        except queue.Empty:
-            yield None
-            continue
-        if isinstance(answer, str):
-            yield frame("error", {"address": address, "detail": answer})
-            continue
-        for item in answer.datagrams:
-            shown += 1
-            if shown <= SHOWN_PER_SECOND:
+    with closing(arrivals):
+        for arrival in arrivals:
+            if int(time.monotonic()) != second:
+                if skipped:
+                    yield frame("skipped", {"datagrams": skipped})
+                second, shown, skipped = int(time.monotonic()), 0, 0
+            if arrival is None:
+                yield None
+                continue
+            address, answer = arrival
+            if isinstance(answer, str):
+                yield frame("error", {"address": address, "detail": answer})
+                continue
+            room = max(0, SHOWN_PER_SECOND - shown)
+            for item in answer.datagrams[:room]:
                 yield frame("datagram", {"address": address, **client.datagram(item, PAYLOAD_BYTES)})
-            else:
-                skipped += 1
-        for loss in answer.losses:
-            yield frame("loss", {"address": address, "port": loss.port, "losses": client.losses(loss.losses)})
-        yield None
+            shown += len(answer.datagrams)
+            skipped += max(0, len(answer.datagrams) - room)
+            for loss in answer.losses:
+                yield frame("loss", {"address": address, "port": loss.port, "losses": client.losses(loss.losses)})
+            yield None
