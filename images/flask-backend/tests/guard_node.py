@@ -88,12 +88,12 @@ class GuardNode(guard_pb2_grpc.GuardServiceServicer, status_pb2_grpc.StatusServi
         return pb.ListTopSourcesResponse(sources=[pb.SourceEstimate(source="192.0.2.1", packets=9, dropped_packets=7)])
 
     def WatchEvents(self, request, context):
+        gone = threading.Event()
+        context.add_callback(gone.set)
         event = pb.DropEvent(verdict=pb.VERDICT_DROP_DENIED, rule_id="r", source="192.0.2.1", protocol=6, weight=9)
         event.time.GetCurrentTime()
         yield pb.WatchEventsResponse(event=event)
         yield pb.WatchEventsResponse(lost_events=4)
-        gone = threading.Event()
-        context.add_callback(gone.set)
         gone.wait(20)
 
     def _remember(self, context) -> None:
