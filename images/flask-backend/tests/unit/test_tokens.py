@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import time
 
@@ -12,7 +13,7 @@ from api_client import assert_problem
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from backend.auth.tokens import AUDIENCE, ISSUER, TOKEN_TYPE
+from backend.auth.tokens import AUDIENCE, ISSUER, TOKEN_TYPE, InvalidToken
 
 
 @pytest.fixture
@@ -141,3 +142,21 @@ def test_published_key_verifies_tokens(anonymous, admin):
     token = admin.tokens["access_token"]
     assert jwt.get_unverified_header(token)["kid"] == key.key_id
     assert jwt.decode(token, key.key, algorithms=["EdDSA"], audience=AUDIENCE, issuer=ISSUER)["sub"]
+
+
+def test_a_token_that_was_good_is_refused_when_its_time_is_over(services, monkeypatch):
+    monkeypatch.setattr("backend.auth.tokens.ACCESS_TOKEN_SECONDS", 2)
+    token = services.tokens.issue(1, "0" * 32)
+    assert services.tokens.verify(token) == services.tokens.verify(token)
+    time.sleep(2.1)
+    with pytest.raises(InvalidToken):
+        services.tokens.verify(token)
+
+
+def test_a_token_that_was_good_is_refused_when_its_key_is_gone(services, monkeypatch):
+    token = services.tokens.issue(1, "0" * 32)
+    services.tokens.verify(token)
+    current = services.tokens._keys.current()
+    monkeypatch.setattr(services.tokens._keys, "_set", dataclasses.replace(current, verifying={}))
+    with pytest.raises(InvalidToken):
+        services.tokens.verify(token)
