@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import subprocess
@@ -25,7 +26,7 @@ def forwarded(platform: release.Target, pod: str) -> Iterator[str]:
     """Address on this machine that reaches port 5000 of one pod."""
     command = [tool("kubectl"), "--context", f"kind-{platform.name}", "--namespace", release.NAMESPACE]
     command += ["port-forward", f"pod/{pod}", ":5000", "--address", "127.0.0.1"]
-    process = subprocess.Popen(command, env=platform.env, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=os.environ | platform.env, stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline()
         found = re.search(r"127\.0\.0\.1:(\d+)", line)
