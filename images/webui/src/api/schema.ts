@@ -597,7 +597,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Send the same key with every repetition of one request: it happens once, and later repetitions get the first answer (with `Idempotency-Replayed: true`) for 24 hours. Refused requests keep no key. 1 to 255 visible ASCII characters, for example a UUID; keys are the caller's own. The same key with another request: 422; while the first still runs: 409 with Retry-After. */
+                    "Idempotency-Key"?: string;
+                };
                 path?: never;
                 cookie?: never;
             };
@@ -618,6 +621,7 @@ export interface paths {
                         "application/json": components["schemas"]["User"];
                     };
                 };
+                409: components["responses"]["CONFLICT"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -1135,7 +1139,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Send the same key with every repetition of one request: it happens once, and later repetitions get the first answer (with `Idempotency-Replayed: true`) for 24 hours. Refused requests keep no key. 1 to 255 visible ASCII characters, for example a UUID; keys are the caller's own. The same key with another request: 422; while the first still runs: 409 with Retry-After. */
+                    "Idempotency-Key"?: string;
+                };
                 path?: never;
                 cookie?: never;
             };
@@ -1154,6 +1161,7 @@ export interface paths {
                         "application/json": components["schemas"]["Job"];
                     };
                 };
+                409: components["responses"]["CONFLICT"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 /** @description The queue is away; nothing was started */
                 503: {
@@ -1227,7 +1235,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Send the same key with every repetition of one request: it happens once, and later repetitions get the first answer (with `Idempotency-Replayed: true`) for 24 hours. Refused requests keep no key. 1 to 255 visible ASCII characters, for example a UUID; keys are the caller's own. The same key with another request: 422; while the first still runs: 409 with Retry-After. */
+                    "Idempotency-Key"?: string;
+                };
                 path: {
                     job_id: string;
                 };
@@ -1244,6 +1255,8 @@ export interface paths {
                         "application/json": components["schemas"]["Job"];
                     };
                 };
+                409: components["responses"]["CONFLICT"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
         };
@@ -1503,7 +1516,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Send the same key with every repetition of one request: it happens once, and later repetitions get the first answer (with `Idempotency-Replayed: true`) for 24 hours. Refused requests keep no key. 1 to 255 visible ASCII characters, for example a UUID; keys are the caller's own. The same key with another request: 422; while the first still runs: 409 with Retry-After. */
+                    "Idempotency-Key"?: string;
+                };
                 path: {
                     webhook_id: number;
                 };
@@ -1520,6 +1536,8 @@ export interface paths {
                         "application/json": components["schemas"]["Delivery"];
                     };
                 };
+                409: components["responses"]["CONFLICT"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
         };
@@ -1588,7 +1606,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Send the same key with every repetition of one request: it happens once, and later repetitions get the first answer (with `Idempotency-Replayed: true`) for 24 hours. Refused requests keep no key. 1 to 255 visible ASCII characters, for example a UUID; keys are the caller's own. The same key with another request: 422; while the first still runs: 409 with Retry-After. */
+                    "Idempotency-Key"?: string;
+                };
                 path: {
                     delivery_id: string;
                 };
@@ -1605,6 +1626,8 @@ export interface paths {
                         "application/json": components["schemas"]["Delivery"];
                     };
                 };
+                409: components["responses"]["CONFLICT"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
         };
@@ -1656,7 +1679,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Send the same key with every repetition of one request: it happens once, and later repetitions get the first answer (with `Idempotency-Replayed: true`) for 24 hours. Refused requests keep no key. 1 to 255 visible ASCII characters, for example a UUID; keys are the caller's own. The same key with another request: 422; while the first still runs: 409 with Retry-After. */
+                    "Idempotency-Key"?: string;
+                };
                 path?: never;
                 cookie?: never;
             };
@@ -1675,6 +1701,7 @@ export interface paths {
                         "application/json": components["schemas"]["Rule"];
                     };
                 };
+                409: components["responses"]["CONFLICT"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -2663,6 +2690,15 @@ export interface components {
         };
         /** @description Default error response */
         DEFAULT_ERROR: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Conflict */
+        CONFLICT: {
             headers: {
                 [name: string]: unknown;
             };
