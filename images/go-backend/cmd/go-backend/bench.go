@@ -39,7 +39,7 @@ func newBench() *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&output, "output", outputTable, "table or json")
 	flags.IntVar(&options.Prefixes, "prefixes", 100_000, "denied prefixes")
-	flags.IntVar(&options.Sources, "sources", 256, "sources that packets come from in turn")
+	flags.IntVar(&options.Sources, "sources", 16, "sources that packets come from, one after the other")
 	flags.IntVar(&options.Packets, "packets", 2_000_000, "packets for each figure")
 	return command
 }
