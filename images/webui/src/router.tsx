@@ -6,8 +6,11 @@ import { tabOf } from "@/components/ui/tab-search";
 import { permissionsQuery } from "@/features/access/permissions";
 import { parseAuditSearch } from "@/features/audit/search";
 import { configQuery, sessionQuery } from "@/features/auth/session";
+import { parseGuardSearch } from "@/features/guard/search";
 import { parseUsersSearch } from "@/features/users/search";
+import { parseWebhooksSearch } from "@/features/webhooks/search";
 import { basePath } from "@/lib/base-path";
+import { pageOf } from "@/lib/page-of";
 
 interface RouterContext {
   queryClient: QueryClient;
@@ -66,6 +69,9 @@ const RolesPage = lazyRouteComponent(() => import("@/features/roles/roles-page")
 const AuditPage = lazyRouteComponent(() => import("@/features/audit/audit-page"), "AuditPage");
 const ProfilePage = lazyRouteComponent(() => import("@/features/profile/profile-page"), "ProfilePage");
 const SystemPage = lazyRouteComponent(() => import("@/features/system/system-page"), "SystemPage");
+const GuardPage = lazyRouteComponent(() => import("@/features/guard/guard-page"), "GuardPage");
+const WebhooksPage = lazyRouteComponent(() => import("@/features/webhooks/webhooks-page"), "WebhooksPage");
+const JobsPage = lazyRouteComponent(() => import("@/features/jobs/jobs-page"), "JobsPage");
 const AboutPage = lazyRouteComponent(() => import("@/features/about/about-page"), "AboutPage");
 const UsersPage = lazyRouteComponent(() => import("@/features/users/users-page"), "UsersPage");
 
@@ -88,6 +94,19 @@ const auditRoute = createRoute({
 });
 const profileRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/profile", validateSearch: tabOf, component: ProfilePage });
 const systemRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/system", validateSearch: tabOf, component: SystemPage });
+const guardRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/guard", validateSearch: parseGuardSearch, component: GuardPage });
+const webhooksRoute = createRoute({
+  getParentRoute: () => signedInRoute,
+  path: "/integrations",
+  validateSearch: parseWebhooksSearch,
+  component: WebhooksPage,
+});
+const jobsRoute = createRoute({
+  getParentRoute: () => signedInRoute,
+  path: "/jobs",
+  validateSearch: (raw: Record<string, unknown>): { page?: number } => ({ page: pageOf(raw) }),
+  component: JobsPage,
+});
 const aboutRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/about", component: AboutPage });
 const unknownRoute = createRoute({ getParentRoute: () => signedInRoute, path: "$", component: NotFoundPage });
 
@@ -102,6 +121,9 @@ const routeTree = rootRoute.addChildren([
     auditRoute,
     profileRoute,
     systemRoute,
+    guardRoute,
+    webhooksRoute,
+    jobsRoute,
     aboutRoute,
     unknownRoute,
   ]),

@@ -15,3 +15,12 @@ export type AuditEvent = Schemas["AuditEvent"];
 export type FastPathNode = Schemas["Node"];
 
 export const ROLES: readonly Role[] = ["admin", "maintainer", "viewer"];
+export type Job = Schemas["Job"];
+export type Webhook = Schemas["Webhook"];
+export type WebhookCreate = Schemas["WebhookCreate"];
+export type Delivery = Schemas["Delivery"];
+export type GuardRule = Schemas["Rule"];
+export type GuardRuleCreate = Schemas["RuleCreate"];
+export type GuardPolicy = Schemas["Policy"];
+export type GuardNode = Schemas["GuardNode"];
+export type Pagination = Schemas["Pagination"];

@@ -4,9 +4,12 @@ import {
   Cpu,
   Info,
   LayoutDashboard,
+  ListChecks,
   ScrollText,
   ShieldCheck,
+  ShieldHalf,
   Users,
+  Webhook,
   type LucideIcon,
 } from "lucide-react";
 import type { Access } from "@/features/access/permissions";
@@ -14,7 +17,7 @@ import { msg } from "@/i18n";
 
 export interface NavigationItem {
   label: string;
-  to: "/" | "/system" | "/users" | "/roles" | "/audit" | "/profile" | "/about";
+  to: "/" | "/system" | "/guard" | "/integrations" | "/jobs" | "/users" | "/roles" | "/audit" | "/profile" | "/about";
   icon: LucideIcon;
   /** The operation of the permission document that the page cannot do without. */
   operation: string;
@@ -35,6 +38,21 @@ export const NAVIGATION: readonly NavigationGroup[] = [
     items: [
       { label: msg("Dashboard"), to: "/", icon: LayoutDashboard, operation: "status.get_status" },
       { label: msg("System"), to: "/system", icon: Cpu, operation: "status.get_status" },
+    ],
+  },
+  {
+    id: "traffic",
+    label: msg("Traffic"),
+    icon: ShieldHalf,
+    items: [{ label: msg("Network guard"), to: "/guard", icon: ShieldHalf, operation: "guard.list_rules" }],
+  },
+  {
+    id: "integrations",
+    label: msg("Integration"),
+    icon: Webhook,
+    items: [
+      { label: msg("Webhooks"), to: "/integrations", icon: Webhook, operation: "webhooks.list_webhooks" },
+      { label: msg("Jobs"), to: "/jobs", icon: ListChecks, operation: "jobs.list_jobs" },
     ],
   },
   {

@@ -20,6 +20,14 @@ export function TextField({ label, error, hint, className, ...props }: FieldProp
   );
 }
 
+export function TextAreaField({ label, error, hint, ...props }: FieldProps & ComponentProps<"textarea">) {
+  return (
+    <FieldFrame label={label} error={error} hint={hint}>
+      {(control) => <textarea {...props} {...control} className={clsx(control.className, "h-auto py-2")} />}
+    </FieldFrame>
+  );
+}
+
 export function SelectField({ label, error, hint, children, ...props }: FieldProps & ComponentProps<"select">) {
   return (
     <FieldFrame label={label} error={error} hint={hint}>
@@ -29,6 +37,16 @@ export function SelectField({ label, error, hint, children, ...props }: FieldPro
         </select>
       )}
     </FieldFrame>
+  );
+}
+
+/** A checkbox with its label beside it. */
+export function CheckField({ label, ...props }: { label: string } & ComponentProps<"input">) {
+  return (
+    <label className="flex items-center gap-2.5">
+      <input type="checkbox" {...props} className="size-4 shrink-0 accent-gold" />
+      {label}
+    </label>
   );
 }
 

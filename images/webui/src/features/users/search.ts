@@ -1,10 +1,11 @@
+import { pageOf } from "@/lib/page-of";
+
 export const SORTABLE = ["email", "full_name", "role", "created_at"] as const;
 export type SortColumn = (typeof SORTABLE)[number];
 export type Sort = SortColumn | `-${SortColumn}`;
 
 export const PER_PAGE = 20;
 const MAX_SEARCH = 100;
-const MAX_PAGE = 1_000_000;
 
 /** State of the users table as the URL holds it; what is absent has its default. */
 export interface UsersSearch {
@@ -16,11 +17,9 @@ export interface UsersSearch {
 
 /** Read the URL's parameters; what is wrong falls back to the default. */
 export function parseUsersSearch(raw: Record<string, unknown>): UsersSearch {
-  const page = Number(raw.page);
-  const known = Number.isInteger(page) && page > 1 && page <= MAX_PAGE;
   const search = typeof raw.search === "string" || typeof raw.search === "number" ? String(raw.search) : "";
   return {
-    page: known ? page : undefined,
+    page: pageOf(raw),
     search: search.slice(0, MAX_SEARCH) || undefined,
     sort: isSort(raw.sort) ? raw.sort : undefined,
   };

@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 import { ROLES, type Role, type User } from "@/api/types";
 import { Button } from "@/components/ui/button";
 import { DialogActions } from "@/components/ui/dialog";
-import { SelectField, TextField } from "@/components/ui/field";
+import { CheckField, SelectField, TextField } from "@/components/ui/field";
 import { msg } from "@/i18n";
 
 export type UserFormValues = Pick<User, "email" | "full_name" | "role" | "is_active"> & { password: string };
@@ -79,15 +79,11 @@ export function UserForm({ values, existing = false, submitLabel, pending, error
         onChange={(event) => set({ password: event.target.value })}
       />
       {existing && (
-        <label className="flex items-center gap-2.5">
-          <input
-            type="checkbox"
-            className="size-4 accent-gold"
-            checked={form.is_active}
-            onChange={(event) => set({ is_active: event.target.checked })}
-          />
-          {t("May sign in")}
-        </label>
+        <CheckField
+          label={t("May sign in")}
+          checked={form.is_active}
+          onChange={(event) => set({ is_active: event.target.checked })}
+        />
       )}
       {errors.is_active && <p className="text-xs text-bad">{errors.is_active}</p>}
       <DialogActions>

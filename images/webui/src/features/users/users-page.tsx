@@ -7,11 +7,11 @@ import type { User } from "@/api/types";
 import { Button } from "@/components/ui/button";
 import { Card, PageHeader } from "@/components/ui/card";
 import { Pagination } from "@/components/ui/pagination";
+import { SearchBox } from "@/components/ui/search-box";
 import { ErrorState } from "@/components/ui/states";
 import { Guarded } from "@/features/access/guarded";
 import { usersQuery } from "./api";
 import { DeleteUserDialog } from "./delete-user-dialog";
-import { SearchBox } from "./search-box";
 import type { UsersSearch } from "./search";
 import { CreateUserDialog, EditUserDialog } from "./user-dialog";
 import { UsersTable } from "./users-table";
@@ -47,7 +47,14 @@ function UserAdministration() {
       >
         {t("Who may sign in, and what they may do.")}
       </PageHeader>
-      <SearchBox value={search.search ?? ""} onChange={(text) => change({ search: text || undefined })} />
+      <div className="mb-4">
+        <SearchBox
+          label={t("Search users")}
+          placeholder={t("Search by name or email")}
+          value={search.search ?? ""}
+          onChange={(text) => change({ search: text || undefined })}
+        />
+      </div>
       <Card className="overflow-hidden">
         {users.error ? (
           <ErrorState error={users.error} onRetry={() => void users.refetch()} />

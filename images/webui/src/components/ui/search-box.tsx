@@ -1,12 +1,17 @@
 import { Search } from "lucide-react";
 import { useEffect, useState } from "react";
-import { useTranslation } from "react-i18next";
 
 const DELAY_MS = 300;
 
+interface SearchBoxProps {
+  label: string;
+  placeholder: string;
+  value: string;
+  onChange: (text: string) => void;
+}
+
 /** A search field that reports what was typed once the typing pauses. */
-export function SearchBox({ value, onChange }: { value: string; onChange: (text: string) => void }) {
-  const { t } = useTranslation();
+export function SearchBox({ label, placeholder, value, onChange }: SearchBoxProps) {
   const [text, setText] = useState(value);
   const [reported, setReported] = useState(value);
   if (value !== reported) {
@@ -22,12 +27,12 @@ export function SearchBox({ value, onChange }: { value: string; onChange: (text:
   }, [text, value, onChange]);
 
   return (
-    <div role="search" className="relative mb-4 max-w-sm">
+    <div role="search" className="relative w-full max-w-sm">
       <Search aria-hidden className="absolute top-3 left-3 size-4 text-muted" />
       <input
         type="search"
-        aria-label={t("Search users")}
-        placeholder={t("Search by name or email")}
+        aria-label={label}
+        placeholder={placeholder}
         maxLength={100}
         value={text}
         onChange={(event) => setText(event.target.value)}
