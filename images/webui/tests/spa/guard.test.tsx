@@ -1,0 +1,110 @@
+import { screen, waitFor, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { describe, expect, it } from "vitest";
+import type { GuardRule, Role } from "@/api/types";
+import { canonicalPrefix, parsePorts, portsText } from "@/features/guard/values";
+import { openApp, PERMISSIONS, signedInAs } from "./harness";
+
+const RULE: GuardRule = {
+  id: "r1",
+  prefix: "192.0.2.0/24",
+  protocol: 17,
+  ports: [{ first: 53, last: 53 }],
+  action: "deny",
+  limit: null,
+  expires_at: null,
+  owner: "admin@example.com",
+  comment: "<img src=x onerror=alert(1)>",
+  count_only: true,
+  created_at: "2026-11-20T10:00:00Z",
+  updated_at: "2026-11-20T10:00:00Z",
+};
+
+const EVERYBODY: Role[] = ["admin", "maintainer", "viewer"];
+const row = (name: string, roles: Role[]) => ({ name, method: "GET", path: `/api/v1/${name}`, summary: name, public: false, roles });
+const permissions = {
+  ...PERMISSIONS,
+  operations: [...PERMISSIONS.operations, row("guard.list_rules", EVERYBODY), row("guard.create_rule", ["admin", "maintainer"])],
+};
+
+function openGuard(role: Role, routes: Parameters<typeof openApp>[1] = {}) {
+  return openApp("/guard", {
+    ...signedInAs(role),
+    "GET /api/v1/permissions": () => ({ body: permissions }),
+    "GET /api/v1/guard/rules": () => ({
+      body: { rules: [RULE], pagination: { page: 1, per_page: 20, total: 1, pages: 1 }, revision: 3 },
+    }),
+    "GET /api/v1/guard/counters": () => ({
+      body: { state: "running", nodes: 1, counters: [{ rule_id: "r1", packets: 4200, bytes: 1, over_limit_packets: 0 }] },
+    }),
+    "GET /api/v1/guard/status": () => ({ body: { state: "not_installed", detail: "", revision: 3, nodes: [] } }),
+    ...routes,
+  });
+}
+
+describe("network guard", () => {
+  it("shows rules with their hits, markup as text, and that nothing enforces them", async () => {
+    openGuard("viewer");
+    expect(await screen.findByText("192.0.2.0/24")).toBeInTheDocument();
+    expect(await screen.findByText("4,200")).toBeInTheDocument();
+    expect(screen.getByText(RULE.comment)).toBeInTheDocument();
+    expect(screen.getByText("counts only")).toBeInTheDocument();
+    expect(await screen.findByText(/The fast path is not installed: rules are kept/)).toBeInTheDocument();
+    expect(screen.queryByRole("button", { name: "New rule" })).not.toBeInTheDocument();
+  });
+
+  it("refuses what is no prefix without asking, then sends the canonical one", async () => {
+    const user = userEvent.setup();
+    const { sent } = openGuard("maintainer", { "POST /api/v1/guard/rules": () => ({ status: 201, body: RULE }) });
+    await user.click(await screen.findByRole("button", { name: "New rule" }));
+    const dialog = await screen.findByRole("dialog", { name: "New rule" });
+    const prefix = within(dialog).getByLabelText("Prefix");
+    await user.type(prefix, "10.0.0.300/8");
+    await user.click(within(dialog).getByRole("button", { name: "Create rule" }));
+    expect(prefix).toBeInvalid();
+    expect(sent.some(({ method }) => method === "POST")).toBe(false);
+
+    await user.clear(prefix);
+    await user.type(prefix, "10.1.2.3/8");
+    expect(within(dialog).getByText("Kept as 10.0.0.0/8.")).toBeInTheDocument();
+    await user.click(within(dialog).getByRole("button", { name: "Create rule" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+    expect(sent.find(({ method }) => method === "POST")?.json).toMatchObject({ prefix: "10.0.0.0/8", action: "deny", ports: [] });
+  });
+
+  it("tells of a contradiction and keeps the form", async () => {
+    const user = userEvent.setup();
+    const body = { title: "Conflict", detail: "Another rule says the opposite.", request_id: "r-4" };
+    openGuard("admin", { "POST /api/v1/guard/rules": () => ({ status: 409, body }) });
+    await user.click(await screen.findByRole("button", { name: "New rule" }));
+    const dialog = await screen.findByRole("dialog", { name: "New rule" });
+    await user.type(within(dialog).getByLabelText("Prefix"), "2001:db8::/32");
+    await user.click(within(dialog).getByRole("button", { name: "Create rule" }));
+    expect(await within(dialog).findByRole("alert")).toHaveTextContent(/says the opposite\..*r-4/);
+    expect(within(dialog).getByLabelText("Prefix")).toHaveValue("2001:db8::/32");
+  });
+});
+
+describe("prefixes", () => {
+  it.each([
+    ["192.0.2.77/24", "192.0.2.0/24"],
+    [" 192.0.2.1 ", "192.0.2.1/32"],
+    ["2001:DB8::1/32", "2001:db8::/32"],
+    ["0.0.0.0/0", "0.0.0.0/0"],
+  ])("%s is kept as %s", (text, canonical) => expect(canonicalPrefix(text)).toBe(canonical));
+
+  it.each(["", "10", "10.0.0.300", "10.0.0.0/33", "2001:db8::/129", "10.0.0.0/8/8", "10.0.0.0/-1", "0x7f.1", "fe80::1%eth0", "example.com"])(
+    "%j is none",
+    (text) => expect(canonicalPrefix(text)).toBeUndefined(),
+  );
+});
+
+describe("ports", () => {
+  it("are read and written back", () => {
+    const ports = parsePorts("80, 8000 - 8080") ?? [];
+    expect(portsText(ports)).toBe("80, 8000-8080");
+    expect(parsePorts("")).toEqual([]);
+  });
+
+  it.each(["http", "65536", "90-80", "80;81"])("%j are none", (text) => expect(parsePorts(text)).toBeUndefined());
+});
