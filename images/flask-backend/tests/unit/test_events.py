@@ -114,8 +114,9 @@ def server(tmp_path_factory):
     running = Server(tmp_path_factory.mktemp("events"))
     running.wait()
     yield running
-    running.process.kill()
-    running.process.wait()
+    # Not SIGKILL: that would leave the worker process behind.
+    running.process.terminate()
+    running.process.wait(40)
 
 
 @pytest.fixture
