@@ -4,13 +4,14 @@ import { ListChecks, Play } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { apiAddress } from "@/api/client";
+import { ApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { Badge, type Tone } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Card, PageHeader } from "@/components/ui/card";
 import { DataTable, type Column } from "@/components/ui/data-table";
 import { Pagination } from "@/components/ui/pagination";
-import { EmptyState, ErrorState, useMessage } from "@/components/ui/states";
+import { EmptyState, ErrorState } from "@/components/ui/states";
 import { toast } from "@/components/ui/toast";
 import { Guarded } from "@/features/access/guarded";
 import { formatTime } from "@/lib/format";
@@ -116,7 +117,8 @@ function JobProgress({ job: { kind, state, progress } }: { job: Job }) {
 function JobActions({ job, startable }: { job: Job; startable: boolean }) {
   const { t } = useTranslation();
   const cancel = useCancelJob();
-  const failure = useMessage(cancel.error);
+  const failed = (error: Error) =>
+    toast(error instanceof ApiError ? error.message : t("Something went wrong on this page."), "bad");
   if (!startable) return null;
   if (job.output) {
     return (
@@ -129,7 +131,7 @@ function JobActions({ job, startable }: { job: Job; startable: boolean }) {
   return (
     <Button
       disabled={cancel.isPending || job.cancel_requested}
-      onClick={() => cancel.mutate(job.id, { onError: () => toast(failure, "bad") })}
+      onClick={() => cancel.mutate(job.id, { onError: failed })}
     >
       {job.cancel_requested ? t("Being cancelled") : t("Cancel job")}
     </Button>
