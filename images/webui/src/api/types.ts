@@ -24,3 +24,7 @@ export type GuardRuleCreate = Schemas["RuleCreate"];
 export type GuardPolicy = Schemas["Policy"];
 export type GuardNode = Schemas["GuardNode"];
 export type Pagination = Schemas["Pagination"];
+export type Session = Schemas["Session"];
+export type ApiKey = Schemas["ApiKey"];
+export type ApiKeyCreate = Schemas["ApiKeyCreate"];
+export type BothFactors = Schemas["BothFactors"];

@@ -17,7 +17,7 @@ export function SecretNote({ secret, children }: { secret: string; children: Rea
     <div className="space-y-3">
       <p>{children}</p>
       <div className="flex items-center gap-2">
-        <code className="min-w-0 flex-1 rounded-lg border border-line bg-page p-3 wrap-anywhere select-all">{secret}</code>
+        <code className="min-w-0 flex-1 rounded-lg border border-line bg-page p-3 wrap-anywhere whitespace-pre-wrap select-all">{secret}</code>
         <Button size="icon" aria-label={copied ? t("Copied") : t("Copy")} onClick={copy}>
           {copied ? <Check aria-hidden /> : <Copy aria-hidden />}
         </Button>

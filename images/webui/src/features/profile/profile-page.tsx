@@ -3,7 +3,10 @@ import { PageHeader } from "@/components/ui/card";
 import { Facts } from "@/components/ui/facts";
 import { Tabs, type Tab } from "@/components/ui/tabs";
 import { useUser } from "@/features/auth/session";
+import { ApiKeys } from "./api-keys";
 import { Appearance } from "./appearance";
+import { Security } from "./security";
+import { Sessions } from "./sessions";
 
 /** The signed-in user's own page. */
 export function ProfilePage() {
@@ -11,6 +14,9 @@ export function ProfilePage() {
   const user = useUser();
   const tabs: Tab[] = [
     { id: "account", label: t("Account"), render: () => <Account /> },
+    { id: "security", label: t("Security"), render: () => <Security /> },
+    { id: "sessions", label: t("Sessions"), render: () => <Sessions /> },
+    { id: "api-keys", label: t("API keys"), render: () => <ApiKeys /> },
     { id: "appearance", label: t("Appearance"), render: () => <Appearance /> },
   ];
   return (
