@@ -11,7 +11,10 @@ function page(users: User[], total = users.length) {
 }
 
 function openUsers(path: string, routes: Parameters<typeof openApp>[1] = {}, users = [userOf("admin"), VIEWER], total?: number) {
-  const list = { "GET /api/v1/users": () => ({ body: page(users, total) }) };
+  const list = {
+    "GET /api/v1/users": () => ({ body: page(users, total) }),
+    "GET /api/v1/users/2": () => ({ body: VIEWER, headers: { ETag: '"7"' } }),
+  };
   return openApp(path, { ...signedInAs("admin"), ...list, ...routes });
 }
 
@@ -114,11 +117,13 @@ describe("user dialog", () => {
     const { sent } = openUsers("/users", { "PATCH /api/v1/users/2": () => ({ body: VIEWER }) });
     await user.click(await screen.findByRole("button", { name: "Edit viewer@example.com" }));
     const dialog = await screen.findByRole("dialog", { name: "Edit user" });
-    await user.selectOptions(within(dialog).getByLabelText("Role"), "maintainer");
+    await user.selectOptions(await within(dialog).findByLabelText("Role"), "maintainer");
     await user.click(within(dialog).getByLabelText("May sign in"));
     await user.click(within(dialog).getByRole("button", { name: "Save changes" }));
     await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
-    expect(sent.find(({ method }) => method === "PATCH")?.json).toEqual({ role: "maintainer", is_active: false });
+    const change = sent.find(({ method }) => method === "PATCH");
+    expect(change?.json).toEqual({ role: "maintainer", is_active: false });
+    expect(change?.headers.get("if-match")).toBe('"7"');
   });
 
   it("deletes after a question", async () => {
@@ -126,8 +131,110 @@ describe("user dialog", () => {
     const { sent } = openUsers("/users", { "DELETE /api/v1/users/2": () => ({ status: 204 }) });
     await user.click(await screen.findByRole("button", { name: "Delete viewer@example.com" }));
     const dialog = await screen.findByRole("dialog", { name: "Delete user" });
-    await user.click(within(dialog).getByRole("button", { name: "Delete user" }));
+    await user.click(await within(dialog).findByRole("button", { name: "Delete user" }));
     await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
-    expect(sent.some(({ method }) => method === "DELETE")).toBe(true);
+    expect(sent.find(({ method }) => method === "DELETE")?.headers.get("if-match")).toBe('"7"');
+  });
+});
+
+describe("a user whom somebody else has changed", () => {
+  const THEIRS: User = { ...VIEWER, role: "admin" };
+  const CONFLICT = { status: 412, body: { title: "Precondition Failed", detail: "It was changed meanwhile." } };
+
+  /** The user at the backend: changed by somebody else once the dialog has read it. */
+  function racing() {
+    let reads = 0;
+    return {
+      "GET /api/v1/users/2": () => {
+        reads += 1;
+        return reads === 1 ? { body: VIEWER, headers: { ETag: 'W/"7"' } } : { body: THEIRS, headers: { ETag: '"8"' } };
+      },
+    };
+  }
+
+  const tags = (sent: ReturnType<typeof openApp>["sent"], wanted: string) =>
+    sent.filter(({ method }) => method === wanted).map(({ headers }) => headers.get("if-match"));
+
+  it("is shown as it is now, the form kept, and saved over the newer version", async () => {
+    const user = userEvent.setup();
+    let tries = 0;
+    const { sent } = openUsers("/users", {
+      ...racing(),
+      "PATCH /api/v1/users/2": () => {
+        tries += 1;
+        return tries === 1 ? CONFLICT : { body: THEIRS };
+      },
+    });
+    await user.click(await screen.findByRole("button", { name: "Edit viewer@example.com" }));
+    const dialog = await screen.findByRole("dialog", { name: "Edit user" });
+    await user.clear(await within(dialog).findByLabelText("Full name"));
+    await user.type(within(dialog).getByLabelText("Full name"), "Vera");
+    await user.click(within(dialog).getByRole("button", { name: "Save changes" }));
+    await waitFor(() => expect(within(dialog).getByRole("alert")).toHaveTextContent("Role: viewer → admin"));
+    expect(within(dialog).getByLabelText("Full name")).toHaveValue("Vera");
+    await user.click(within(dialog).getByRole("button", { name: "Save all the same" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+    expect(tags(sent, "PATCH")).toEqual(['"7"', '"8"']);
+    expect(sent.findLast(({ method }) => method === "PATCH")?.json).toEqual({ full_name: "Vera" });
+  });
+
+  it("is not deleted before the question is put again", async () => {
+    const user = userEvent.setup();
+    let tries = 0;
+    const { sent } = openUsers("/users", {
+      ...racing(),
+      "DELETE /api/v1/users/2": () => {
+        tries += 1;
+        return tries === 1 ? CONFLICT : { status: 204 };
+      },
+    });
+    await user.click(await screen.findByRole("button", { name: "Delete viewer@example.com" }));
+    const dialog = await screen.findByRole("dialog", { name: "Delete user" });
+    await user.click(await within(dialog).findByRole("button", { name: "Delete user" }));
+    await waitFor(() => expect(within(dialog).getByRole("alert")).toHaveTextContent("Role: viewer → admin"));
+    await user.click(within(dialog).getByRole("button", { name: "Delete all the same" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+    expect(tags(sent, "DELETE")).toEqual(['"7"', '"8"']);
+  });
+});
+
+describe("a user's page", () => {
+  const RESET = "POST /api/v1/users/2/password-reset";
+
+  async function reset(answer: NonNullable<Parameters<typeof openApp>[1]>[string]) {
+    const user = userEvent.setup();
+    openUsers("/users/2", { [RESET]: answer });
+    await user.click(await screen.findByRole("button", { name: "Reset password" }));
+    const dialog = await screen.findByRole("dialog", { name: "Reset password" });
+    await user.click(within(dialog).getByRole("button", { name: "Reset password" }));
+    return { user, dialog };
+  }
+
+  it("resets the password and shows the temporary one once", async () => {
+    const { user, dialog } = await reset(() => ({ body: { password: "temp-4711" } }));
+    expect(await within(dialog).findByText("temp-4711")).toBeInTheDocument();
+    await user.click(within(dialog).getByRole("button", { name: "Done" }));
+    expect(screen.queryByText("temp-4711")).not.toBeInTheDocument();
+  });
+
+  it("tells why a password cannot be reset", async () => {
+    const { dialog } = await reset(() => ({ status: 503, body: { title: "Busy", detail: "The database is away.", request_id: "r-7" } }));
+    expect(await within(dialog).findByRole("alert")).toHaveTextContent(/The database is away\..*r-7/);
+  });
+
+  it.each([
+    [true, "Disable", "Disable user"],
+    [false, "Enable", "Enable user"],
+  ])("changes whether the user may sign in (now: %s)", async (is_active, open, confirm) => {
+    const user = userEvent.setup();
+    const { sent } = openUsers("/users/2", {
+      "GET /api/v1/users/2": () => ({ body: { ...VIEWER, is_active } }),
+      "PATCH /api/v1/users/2": () => ({ body: VIEWER }),
+    });
+    await user.click(await screen.findByRole("button", { name: open }));
+    const dialog = await screen.findByRole("dialog", { name: confirm });
+    await user.click(within(dialog).getByRole("button", { name: confirm }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+    expect(sent.find(({ method }) => method === "PATCH")?.json).toEqual({ is_active: !is_active });
   });
 });

@@ -23,11 +23,41 @@ export const userQuery = (id: number) =>
 
 export const useCreateUser = () => useUsersMutation((body: UserCreate) => bodyOf(api.POST("/api/v1/users", { body })));
 
+/** A user as it was read, with its version for `If-Match`. */
+export interface UserVersion {
+  user: User;
+  etag: string | undefined;
+}
+
+/** What a dialog starts with: read when it opens, and again only when asked, so that the version stays the shown one. */
+export const versionQuery = (id: number) =>
+  queryOptions({
+    queryKey: ["user-version", id],
+    staleTime: "static",
+    gcTime: 0,
+    queryFn: async ({ signal }): Promise<UserVersion> => {
+      const reply = api.GET(ONE, { params: { path: { user_id: id } }, signal });
+      const user = await bodyOf(reply);
+      // A proxy that compresses marks the tag as weak; it names a row's version, so it holds all the same.
+      const etag = (await reply).response.headers.get("etag")?.replace(/^W\//, "");
+      return { user, etag };
+    },
+  });
+
 export const useUpdateUser = ({ id }: Pick<User, "id">) =>
-  useUsersMutation((body: UserUpdate) => bodyOf(api.PATCH(ONE, { params: { path: { user_id: id } }, body })));
+  useUsersMutation(({ body, etag }: { body: UserUpdate; etag?: string | undefined }) =>
+    bodyOf(api.PATCH(ONE, { params: { path: { user_id: id }, header: ifMatch(etag) }, body })),
+  );
 
 export const useDeleteUser = ({ id }: Pick<User, "id">) =>
-  useUsersMutation(() => bodyOf(api.DELETE(ONE, { params: { path: { user_id: id } } })));
+  useUsersMutation((etag: string | undefined) =>
+    bodyOf(api.DELETE(ONE, { params: { path: { user_id: id }, header: ifMatch(etag) } })),
+  );
+
+export const useResetPassword = ({ id }: Pick<User, "id">) =>
+  useUsersMutation(() => bodyOf(api.POST("/api/v1/users/{user_id}/password-reset", { params: { path: { user_id: id } } })));
+
+const ifMatch = (etag: string | undefined) => (etag ? { "If-Match": etag } : {});
 
 function useUsersMutation<Input, Output>(mutationFn: (input: Input) => Promise<Output>) {
   const client = useQueryClient();

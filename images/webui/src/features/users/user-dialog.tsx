@@ -1,10 +1,13 @@
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ApiError } from "@/api/problem";
 import type { User, UserCreate } from "@/api/types";
 import { Dialog } from "@/components/ui/dialog";
-import { ErrorBanner } from "@/components/ui/states";
+import { ErrorBanner, Skeleton } from "@/components/ui/states";
 import { toast } from "@/components/ui/toast";
-import { useCreateUser, useUpdateUser } from "./api";
+import { useCreateUser, useUpdateUser, versionQuery, type UserVersion } from "./api";
+import { isConflict, UserConflict } from "./user-conflict";
 import { UserForm, type UserFormValues } from "./user-form";
 
 const SHOWN_FIELDS = ["email", "full_name", "role", "password", "is_active"];
@@ -29,20 +32,57 @@ export function CreateUserDialog({ onClose }: { onClose: () => void }) {
 
 export function EditUserDialog({ user, onClose }: { user: User; onClose: () => void }) {
   const { t } = useTranslation();
-  const update = useUpdateUser(user);
+  const version = useQuery(versionQuery(user.id));
   return (
     <Dialog title={t("Edit user")} description={user.email} onClose={onClose}>
-      <GeneralError error={update.error} />
+      {version.error && <ErrorBanner error={version.error} />}
+      {version.isPending && <Skeleton className="h-72" />}
+      {version.data && <EditForm version={version.data} onConflict={() => void version.refetch()} onClose={onClose} />}
+    </Dialog>
+  );
+}
+
+interface EditFormProps {
+  /** The newest one that was read. */
+  version: UserVersion;
+  /** Somebody else was faster: read the user again. */
+  onConflict: () => void;
+  onClose: () => void;
+}
+
+function EditForm({ version, onConflict, onClose }: EditFormProps) {
+  const { t } = useTranslation();
+  // What the form began with: after a conflict too, only what was changed here is sent.
+  const [base] = useState(version.user);
+  const update = useUpdateUser(base);
+  const conflict = isConflict(update.error);
+  const save = (values: UserFormValues) =>
+    update.mutate(
+      { body: changes(values, base), etag: version.etag },
+      {
+        onSuccess: () => done(t("The changes are saved."), onClose),
+        onError: (error) => isConflict(error) && onConflict(),
+      },
+    );
+  return (
+    <>
+      {conflict ? (
+        <UserConflict before={base} theirs={version.user}>
+          {t("What you changed is kept. Saving again adds it to their version.")}
+        </UserConflict>
+      ) : (
+        <GeneralError error={update.error} />
+      )}
       <UserForm
         existing
-        values={{ ...user, password: "" }}
-        submitLabel={t("Save changes")}
+        values={{ ...base, password: "" }}
+        submitLabel={conflict ? t("Save all the same") : t("Save changes")}
         pending={update.isPending}
         errors={fieldsOf(update.error)}
-        onSubmit={(values) => update.mutate(changes(values, user), { onSuccess: () => done(t("The changes are saved."), onClose) })}
+        onSubmit={save}
         onCancel={onClose}
       />
-    </Dialog>
+    </>
   );
 }
 

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
-import { Pencil, ScrollText, Trash2 } from "lucide-react";
+import { KeyRound, Pencil, ScrollText, Trash2, UserCheck, UserX } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { User } from "@/api/types";
@@ -15,6 +15,7 @@ import { auditQuery } from "@/features/audit/audit-page";
 import { EventTable } from "@/features/audit/event-table";
 import { useUser } from "@/features/auth/session";
 import { formatTime } from "@/lib/format";
+import { ResetPasswordDialog, StateDialog } from "./account-dialogs";
 import { userQuery } from "./api";
 import { DeleteUserDialog } from "./delete-user-dialog";
 import { EditUserDialog } from "./user-dialog";
@@ -54,18 +55,29 @@ function Actions({ user }: { user: User }) {
   const { t } = useTranslation();
   const me = useUser();
   const navigate = useNavigate();
-  const [open, setOpen] = useState<"edit" | "delete" | null>(null);
+  const [open, setOpen] = useState<"edit" | "reset" | "state" | "delete" | null>(null);
+  const close = () => setOpen(null);
+  const own = user.id === me.id;
   return (
-    <div className="flex gap-3">
+    <div className="flex flex-wrap gap-3">
       <Button onClick={() => setOpen("edit")}>
         <Pencil aria-hidden /> {t("Edit")}
       </Button>
-      <Button disabled={user.id === me.id} onClick={() => setOpen("delete")}>
+      <Button disabled={own} onClick={() => setOpen("reset")}>
+        <KeyRound aria-hidden /> {t("Reset password")}
+      </Button>
+      <Button disabled={own} onClick={() => setOpen("state")}>
+        {user.is_active ? <UserX aria-hidden /> : <UserCheck aria-hidden />}
+        {user.is_active ? t("Disable") : t("Enable")}
+      </Button>
+      <Button disabled={own} onClick={() => setOpen("delete")}>
         <Trash2 aria-hidden /> {t("Delete")}
       </Button>
-      {open === "edit" && <EditUserDialog user={user} onClose={() => setOpen(null)} />}
+      {open === "edit" && <EditUserDialog user={user} onClose={close} />}
+      {open === "reset" && <ResetPasswordDialog user={user} onClose={close} />}
+      {open === "state" && <StateDialog user={user} onClose={close} />}
       {open === "delete" && (
-        <DeleteUserDialog user={user} onClose={() => setOpen(null)} onDeleted={() => void navigate({ to: "/users" })} />
+        <DeleteUserDialog user={user} onClose={close} onDeleted={() => void navigate({ to: "/users" })} />
       )}
     </div>
   );

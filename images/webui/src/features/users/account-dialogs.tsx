@@ -1,0 +1,77 @@
+import { useTranslation } from "react-i18next";
+import type { User } from "@/api/types";
+import { Button } from "@/components/ui/button";
+import { Dialog, DialogActions } from "@/components/ui/dialog";
+import { SecretNote } from "@/components/ui/secret-note";
+import { ErrorBanner } from "@/components/ui/states";
+import { toast } from "@/components/ui/toast";
+import { useResetPassword, useUpdateUser } from "./api";
+
+interface DialogProps {
+  user: User;
+  onClose: () => void;
+}
+
+/** Gives a user a temporary password, told this once. */
+export function ResetPasswordDialog({ user, onClose }: DialogProps) {
+  const { t } = useTranslation();
+  const reset = useResetPassword(user);
+  return (
+    <Dialog title={t("Reset password")} description={user.email} onClose={onClose}>
+      {reset.data ? (
+        <>
+          <SecretNote secret={reset.data.password}>
+            {t("Hand this temporary password to the user, who must change it at the next login. It is shown this once.")}
+          </SecretNote>
+          <DialogActions>
+            <Button variant="primary" onClick={onClose}>
+              {t("Done")}
+            </Button>
+          </DialogActions>
+        </>
+      ) : (
+        <>
+          {reset.error && <ErrorBanner error={reset.error} />}
+          <p>{t("The present password ends at once, and with it all sessions of the user.")}</p>
+          <DialogActions>
+            <Button onClick={onClose}>{t("Cancel")}</Button>
+            <Button variant="danger" disabled={reset.isPending} onClick={() => reset.mutate()}>
+              {t("Reset password")}
+            </Button>
+          </DialogActions>
+        </>
+      )}
+    </Dialog>
+  );
+}
+
+/** Disables a user who may sign in, and enables one who may not. */
+export function StateDialog({ user, onClose }: DialogProps) {
+  const { t } = useTranslation();
+  const update = useUpdateUser(user);
+  const title = user.is_active ? t("Disable user") : t("Enable user");
+  const done = () => {
+    toast(user.is_active ? t("{{email}} is disabled.", { email: user.email }) : t("{{email}} is enabled.", { email: user.email }));
+    onClose();
+  };
+  return (
+    <Dialog title={title} description={user.email} onClose={onClose}>
+      {update.error && <ErrorBanner error={update.error} />}
+      <p>
+        {user.is_active
+          ? t("The user can no longer sign in, and all their sessions end.")
+          : t("The user can sign in again.")}
+      </p>
+      <DialogActions>
+        <Button onClick={onClose}>{t("Cancel")}</Button>
+        <Button
+          variant={user.is_active ? "danger" : "primary"}
+          disabled={update.isPending}
+          onClick={() => update.mutate({ body: { is_active: !user.is_active } }, { onSuccess: done })}
+        >
+          {title}
+        </Button>
+      </DialogActions>
+    </Dialog>
+  );
+}
