@@ -7,6 +7,7 @@ import { permissionsQuery } from "@/features/access/permissions";
 import { parseAuditSearch } from "@/features/audit/search";
 import { configQuery, sessionQuery } from "@/features/auth/session";
 import { parseGuardSearch } from "@/features/guard/search";
+import { parseIngestSearch } from "@/features/ingest/search";
 import { parseUsersSearch } from "@/features/users/search";
 import { parseWebhooksSearch } from "@/features/webhooks/search";
 import { basePath } from "@/lib/base-path";
@@ -70,6 +71,7 @@ const AuditPage = lazyRouteComponent(() => import("@/features/audit/audit-page")
 const ProfilePage = lazyRouteComponent(() => import("@/features/profile/profile-page"), "ProfilePage");
 const SystemPage = lazyRouteComponent(() => import("@/features/system/system-page"), "SystemPage");
 const GuardPage = lazyRouteComponent(() => import("@/features/guard/guard-page"), "GuardPage");
+const IngestPage = lazyRouteComponent(() => import("@/features/ingest/ingest-page"), "IngestPage");
 const WebhooksPage = lazyRouteComponent(() => import("@/features/webhooks/webhooks-page"), "WebhooksPage");
 const JobsPage = lazyRouteComponent(() => import("@/features/jobs/jobs-page"), "JobsPage");
 const AboutPage = lazyRouteComponent(() => import("@/features/about/about-page"), "AboutPage");
@@ -95,6 +97,7 @@ const auditRoute = createRoute({
 const profileRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/profile", validateSearch: tabOf, component: ProfilePage });
 const systemRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/system", validateSearch: tabOf, component: SystemPage });
 const guardRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/guard", validateSearch: parseGuardSearch, component: GuardPage });
+const ingestRoute = createRoute({ getParentRoute: () => signedInRoute, path: "/ingest", validateSearch: parseIngestSearch, component: IngestPage });
 const webhooksRoute = createRoute({
   getParentRoute: () => signedInRoute,
   path: "/integrations",
@@ -122,6 +125,7 @@ const routeTree = rootRoute.addChildren([
     profileRoute,
     systemRoute,
     guardRoute,
+    ingestRoute,
     webhooksRoute,
     jobsRoute,
     aboutRoute,

@@ -28,3 +28,6 @@ export type Session = Schemas["Session"];
 export type ApiKey = Schemas["ApiKey"];
 export type ApiKeyCreate = Schemas["ApiKeyCreate"];
 export type BothFactors = Schemas["BothFactors"];
+export type IngestStreams = Schemas["IngestStreams"];
+export type IngestNode = Schemas["IngestNode"];
+export type IngestStream = Schemas["IngestStream"];

@@ -2,6 +2,7 @@ import {
   Activity,
   CircleUser,
   Cpu,
+  Inbox,
   Info,
   LayoutDashboard,
   ListChecks,
@@ -17,7 +18,7 @@ import { msg } from "@/i18n";
 
 export interface NavigationItem {
   label: string;
-  to: "/" | "/system" | "/guard" | "/integrations" | "/jobs" | "/users" | "/roles" | "/audit" | "/profile" | "/about";
+  to: "/" | "/system" | "/guard" | "/ingest" | "/integrations" | "/jobs" | "/users" | "/roles" | "/audit" | "/profile" | "/about";
   icon: LucideIcon;
   /** The operation of the permission document that the page cannot do without. */
   operation: string;
@@ -44,7 +45,10 @@ export const NAVIGATION: readonly NavigationGroup[] = [
     id: "traffic",
     label: msg("Traffic"),
     icon: ShieldHalf,
-    items: [{ label: msg("Network guard"), to: "/guard", icon: ShieldHalf, operation: "guard.list_rules" }],
+    items: [
+      { label: msg("Network guard"), to: "/guard", icon: ShieldHalf, operation: "guard.list_rules" },
+      { label: msg("Ingest"), to: "/ingest", icon: Inbox, operation: "ingest.list_streams" },
+    ],
   },
   {
     id: "integrations",

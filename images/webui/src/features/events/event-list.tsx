@@ -1,11 +1,12 @@
 import { Radio } from "lucide-react";
+import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Badge } from "@/components/ui/badge";
 import { Card } from "@/components/ui/card";
 import { EmptyState } from "@/components/ui/states";
 import { Guarded } from "@/features/access/guarded";
 import { formatPrecise } from "@/lib/format";
-import { useEvents, type LiveEvent } from "./use-events";
+import { useEvents, type LiveEvent, type LiveStream } from "./use-events";
 
 /** Live events of a topic, newest first. */
 export const EventList = ({ topics }: { topics: string }) => (
@@ -16,11 +17,27 @@ export const EventList = ({ topics }: { topics: string }) => (
 
 function Events({ topics }: { topics: string }) {
   const { t } = useTranslation();
-  const { events, state } = useEvents(topics);
   return (
-    <Card aria-label={t("Events")}>
+    <Feed label={t("Events")} {...useEvents(topics)} emptyTitle={t("Nothing has happened yet")}>
+      {t("Events appear here as they happen, while this page is open.")}
+    </Feed>
+  );
+}
+
+interface FeedProps extends LiveStream {
+  label: string;
+  emptyTitle: string;
+  /** What will appear here. */
+  children: ReactNode;
+}
+
+/** What a live stream tells, newest first. */
+export function Feed({ label, events, state, emptyTitle, children }: FeedProps) {
+  const { t } = useTranslation();
+  return (
+    <Card aria-label={label}>
       <div className="flex items-center justify-between border-b border-line px-5 py-3">
-        <h2 className="font-medium">{t("Events")}</h2>
+        <h2 className="font-medium">{label}</h2>
         <span role="status">
           <Badge tone={state === "open" ? "good" : "idle"} dot>
             {state === "open" ? t("Live") : state === "connecting" ? t("Connecting") : t("Not connected")}
@@ -28,8 +45,8 @@ function Events({ topics }: { topics: string }) {
         </span>
       </div>
       {events.length === 0 ? (
-        <EmptyState icon={Radio} title={t("Nothing has happened yet")}>
-          {t("Events appear here as they happen, while this page is open.")}
+        <EmptyState icon={Radio} title={emptyTitle}>
+          {children}
         </EmptyState>
       ) : (
         <ol className="divide-y divide-line/60">

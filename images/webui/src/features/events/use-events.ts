@@ -24,29 +24,45 @@ const KINDS = [
   "lost",
 ] as const;
 
+export interface LiveStream {
+  /** Newest first. */
+  events: readonly LiveEvent[];
+  state: StreamState;
+}
+
+/** Live events of a topic. */
+export const useEvents = (topics: string, onEvent?: (event: LiveEvent) => void): LiveStream =>
+  useStream(`/api/v1/events?topics=${encodeURIComponent(topics)}`, KINDS, onEvent);
+
 /**
- * Live events of a topic, newest first, as long as the component is mounted. The browser comes back by itself
- * after an interruption, with the id of the last event it saw.
+ * Frames of some kinds of an event stream of the backend, as long as the component is mounted. The browser comes
+ * back by itself after an interruption, with the id of the last event it saw. `kinds` is a constant of the module.
  */
-export function useEvents(topics: string, onEvent?: (event: LiveEvent) => void): { events: readonly LiveEvent[]; state: StreamState } {
+export function useStream(path: string, kinds: readonly string[], onEvent?: (event: LiveEvent) => void): LiveStream {
   const [events, setEvents] = useState<readonly LiveEvent[]>([]);
   const [state, setState] = useState<StreamState>("connecting");
 
   useEffect(() => {
-    const source = new EventSource(apiAddress(`/api/v1/events?topics=${encodeURIComponent(topics)}`));
-    const take = (message: MessageEvent<string>) => {
+    const source = new EventSource(apiAddress(path));
+    const take = (message: Event) => {
+      // A frame of kind "error" and a broken connection come by the same name.
+      if (!isFrame(message)) return;
       const event = { id: message.lastEventId, kind: message.type, data: parse(message.data) };
       setEvents((old) => [event, ...old].slice(0, KEEP));
       onEvent?.(event);
     };
-    for (const kind of KINDS) source.addEventListener(kind, take);
+    for (const kind of kinds) source.addEventListener(kind, take);
     source.addEventListener("open", () => setState("open"));
-    source.addEventListener("error", () => setState(source.readyState === EventSource.CLOSED ? "closed" : "connecting"));
+    source.addEventListener("error", (event) => {
+      if (!isFrame(event)) setState(source.readyState === EventSource.CLOSED ? "closed" : "connecting");
+    });
     return () => source.close();
-  }, [topics, onEvent]);
+  }, [path, kinds, onEvent]);
 
   return { events, state };
 }
+
+const isFrame = (event: Event): event is MessageEvent<string> => event instanceof MessageEvent;
 
 function parse(text: string): LiveEvent["data"] {
   try {

@@ -1,0 +1,47 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
+import { SelectField } from "@/components/ui/field";
+import { Feed } from "@/features/events/event-list";
+import { useStream } from "@/features/events/use-events";
+import { streamsQuery } from "./api";
+
+const KINDS = ["datagram", "loss", "skipped", "error"] as const;
+
+/** Datagrams as they arrive, as many as a person can read. */
+export function TailTab() {
+  const { t } = useTranslation();
+  const { port } = useSearch({ from: "/signed-in/ingest" });
+  const navigate = useNavigate({ from: "/ingest" });
+  const { data } = useQuery(streamsQuery);
+  const ports = new Set(data?.nodes.flatMap(({ streams }) => streams.map((stream) => stream.port)));
+  // A port of the URL stays chosen while the list loads.
+  if (port) ports.add(port);
+  const choose = (text: string) =>
+    void navigate({ search: (old) => ({ ...old, port: text ? Number(text) : undefined }), replace: true });
+  return (
+    <div className="space-y-4">
+      <div className="max-w-xs">
+        <SelectField label={t("Port")} value={port ?? ""} onChange={(event) => choose(event.target.value)}>
+          <option value="">{t("All ports")}</option>
+          {[...ports]
+            .sort((a, b) => a - b)
+            .map((number) => (
+              <option key={number}>{number}</option>
+            ))}
+        </SelectField>
+      </div>
+      <Tail key={port} port={port} />
+    </div>
+  );
+}
+
+function Tail({ port }: { port: number | undefined }) {
+  const { t } = useTranslation();
+  const stream = useStream(`/api/v1/ingest/tail${port ? `?ports=${port}` : ""}`, KINDS);
+  return (
+    <Feed label={t("Live tail")} {...stream} emptyTitle={t("No datagram yet")}>
+      {t("Datagrams appear here as they arrive, while this page is open.")}
+    </Feed>
+  );
+}
