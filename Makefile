@@ -60,9 +60,6 @@ test-chart: tools ## Rendered manifests against rules and Kubernetes schemas
 test-integration: tools ## Images and backend on real database servers
 	$(PYTHON) ci/test.py integration
 
-bench: tools ## The backend against FastAPI + SQLAlchemy on one PostgreSQL; writes docs/performance-backend.md
-	$(PYTHON) tests/performance/bench.py
-
 test-cluster: tools ## Install, upgrade, break and mend the platform on a real kind cluster
 	$(PYTHON) ci/test.py cluster
 
@@ -73,9 +70,12 @@ test-ct: tools ## chart-testing installs every ci/*-values.yaml on the test clus
 	$(PYTHON) ci/test.py ct
 
 ##@ Measure
-.PHONY: measure
+.PHONY: measure bench
 measure: tools ## Measure install, render and image figures and rewrite docs/performance.md
 	$(PYTHON) ci/measure.py
+
+bench: tools ## The backend against FastAPI + SQLAlchemy on one PostgreSQL; writes docs/performance-backend.md
+	$(PYTHON) tests/performance/bench.py
 
 .PHONY: help
 help: ## Show this help

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make seed-mock-data`: a few users of every role, through the REST API. Running it again changes nothing."""
+"""`make seed-mock-data`: a few items of every feature, through the REST API. Running it again changes nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 
 import release
 from common import CiError, log, main_guard
@@ -19,6 +20,43 @@ USERS = [
     {"email": "edsger@example.com", "full_name": "Edsger Dijkstra", "role": "viewer"},
     {"email": "barbara@example.com", "full_name": "Barbara Liskov", "role": "viewer", "is_active": False},
 ]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Mock items of one collection.
+
+    Attributes:
+        path: of the collection, below `/api/v1`.
+        name: of the list in its answer.
+        key: field by which an item that exists is known.
+        items: bodies of the requests that create them.
+    """
+
+    path: str
+    name: str
+    key: str
+    items: tuple[dict, ...]
+
+
+# Nothing here acts: the webhooks are off, the rules only count, and their prefixes are for documentation (RFC 5737, 3849).
+FEATURES = (
+    Feature("/webhooks", "webhooks", "url", (
+        {"url": "https://example.com/hooks/users", "events": ["users.*"], "description": "Accounts", "enabled": False},
+        {"url": "https://example.com/hooks/guard", "events": ["guard.*"], "description": "Rules", "enabled": False},
+        {"url": "https://example.org/hooks/all", "events": ["*"], "description": "Everything", "enabled": False},
+    )),
+    Feature("/guard/rules", "rules", "prefix", (
+        {"prefix": "198.51.100.0/24", "action": "deny", "count_only": True, "comment": "Mock: a noisy network"},
+        {"prefix": "203.0.113.7/32", "action": "allow", "count_only": True, "comment": "Mock: a partner"},
+        {"prefix": "2001:db8:bad::/48", "action": "deny", "count_only": True, "comment": "Mock: IPv6"},
+    )),
+    Feature("/api-keys", "api_keys", "name", (
+        {"name": "Mock: monitoring", "role": "viewer", "expires_in_days": 365},
+        {"name": "Mock: deployment", "role": "maintainer", "expires_in_days": 90},
+        {"name": "Mock: expires soon", "role": "viewer", "expires_in_days": 1},
+    )),
+)  # fmt: skip
 
 
 class Api:
@@ -58,7 +96,23 @@ class Api:
 
 
 def seed(api: Api) -> None:
-    """Create the users that do not exist; an existing one is left as it is."""
+    """Create what does not exist; what exists is left as it is."""
+    seed_users(api)
+    for feature in FEATURES:
+        seed_feature(api, feature)
+
+
+def seed_feature(api: Api, feature: Feature) -> None:
+    """Create the items of one collection that are not in it; new API keys are never shown, nobody needs them."""
+    _, listed = api.call("GET", feature.path, None, expect=(200,))
+    present = {item[feature.key] for item in listed[feature.name]}
+    for item in feature.items:
+        if item[feature.key] not in present:
+            api.call("POST", feature.path, item, expect=(201,))
+        log(f"{feature.path} {item[feature.key]}: {'exists' if item[feature.key] in present else 'created'}")
+
+
+def seed_users(api: Api) -> None:
     for user in USERS:
         status, _ = api.call("POST", "/users", user | {"password": PASSWORD}, expect=(201, 409))
         log(f"{user['email']} ({user['role']}): {'created' if status == 201 else 'exists'}")
