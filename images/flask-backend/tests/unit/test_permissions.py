@@ -113,3 +113,9 @@ def test_the_permission_document_is_what_the_gate_enforces(app, as_role):
     }
     assert told == enforced
     assert all(row["summary"] or row["name"] == "api-docs.openapi_json" for row in document["operations"])
+
+
+def test_the_permission_document_writes_paths_as_the_openapi_document(admin):
+    documented = set(admin.get("/api/v1/openapi.json").json["paths"]) | {"/api/v1/openapi.json"}
+    told = {row["path"] for row in admin.get("/api/v1/permissions").json["operations"]}
+    assert told == documented

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from flask import Flask, current_app
@@ -12,6 +13,7 @@ from backend.permissions import PERMISSIONS, PUBLIC, ROLES, SESSION_ONLY
 
 blueprint = Blueprint("permissions", __name__, url_prefix="/api/v1/permissions", description="Permissions")
 API_PREFIX = "/api/v1/"
+_ARGUMENT = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 
 @blueprint.get("")
@@ -31,7 +33,7 @@ def _operations(app: Flask) -> Iterator[dict]:
             yield {
                 "name": rule.endpoint,
                 "method": method,
-                "path": rule.rule,
+                "path": _ARGUMENT.sub(r"{\1}", rule.rule),  # as the OpenAPI document writes it
                 "summary": summary,
                 "public": allowed == PUBLIC,
                 "session_only": rule.endpoint in SESSION_ONLY,
