@@ -41,10 +41,8 @@ def fuzzed(request, tmp_path_factory):
         return
     from servers import POSTGRESQL, ServerContainer
 
-    request.getfixturevalue("built_images")
     with ServerContainer(POSTGRESQL) as running:
-        address = {"db_type": "postgresql", "db_host": "127.0.0.1", "db_port": running.port}
-        yield from _served(address | {"db_password": running.password}, folder)
+        yield from _served(running.settings, folder)
 
 
 def _served(database: dict, folder: Path):
