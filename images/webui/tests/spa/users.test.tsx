@@ -237,4 +237,27 @@ describe("a user's page", () => {
     await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
     expect(sent.find(({ method }) => method === "PATCH")?.json).toEqual({ is_active: !is_active });
   });
+
+  it("offers to turn off a second factor that is on", async () => {
+    const user = userEvent.setup();
+    let answer: { status: number; body?: unknown } = { status: 503, body: { title: "Busy", detail: "The database is away." } };
+    const { sent } = openUsers("/users/2", {
+      "GET /api/v1/users/2": () => ({ body: { ...VIEWER, totp_enabled: true } }),
+      "DELETE /api/v1/users/2/totp": () => answer,
+    });
+    await user.click(await screen.findByRole("button", { name: "Turn off the second factor" }));
+    const dialog = await screen.findByRole("dialog", { name: "Turn off the second factor" });
+    await user.click(within(dialog).getByRole("button", { name: "Turn off" }));
+    expect(await within(dialog).findByRole("alert")).toHaveTextContent("The database is away.");
+    answer = { status: 204 };
+    await user.click(within(dialog).getByRole("button", { name: "Turn off" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+    expect(sent.filter(({ method }) => method === "DELETE")).toHaveLength(2);
+  });
+
+  it("does not offer it without one", async () => {
+    openUsers("/users/2");
+    expect(await screen.findByRole("button", { name: "Reset password" })).toBeEnabled();
+    expect(screen.queryByRole("button", { name: "Turn off the second factor" })).not.toBeInTheDocument();
+  });
 });

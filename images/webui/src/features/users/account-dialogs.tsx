@@ -5,7 +5,7 @@ import { Dialog, DialogActions } from "@/components/ui/dialog";
 import { SecretNote } from "@/components/ui/secret-note";
 import { ErrorBanner } from "@/components/ui/states";
 import { toast } from "@/components/ui/toast";
-import { useResetPassword, useUpdateUser } from "./api";
+import { useRemoveTotp, useResetPassword, useUpdateUser } from "./api";
 
 interface DialogProps {
   user: User;
@@ -70,6 +70,27 @@ export function StateDialog({ user, onClose }: DialogProps) {
           onClick={() => update.mutate({ body: { is_active: !user.is_active } }, { onSuccess: done })}
         >
           {title}
+        </Button>
+      </DialogActions>
+    </Dialog>
+  );
+}
+
+export function RemoveTotpDialog({ user, onClose }: DialogProps) {
+  const { t } = useTranslation();
+  const remove = useRemoveTotp(user);
+  const done = () => {
+    toast(t("The second factor of {{email}} is off.", { email: user.email }));
+    onClose();
+  };
+  return (
+    <Dialog title={t("Turn off the second factor")} description={user.email} onClose={onClose}>
+      {remove.error && <ErrorBanner error={remove.error} />}
+      <p>{t("For a user who lost the device: the password alone will sign them in. Make sure that it is they who ask.")}</p>
+      <DialogActions>
+        <Button onClick={onClose}>{t("Cancel")}</Button>
+        <Button variant="danger" disabled={remove.isPending} onClick={() => remove.mutate(undefined, { onSuccess: done })}>
+          {t("Turn off")}
         </Button>
       </DialogActions>
     </Dialog>

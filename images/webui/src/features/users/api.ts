@@ -57,6 +57,10 @@ export const useDeleteUser = ({ id }: Pick<User, "id">) =>
 export const useResetPassword = ({ id }: Pick<User, "id">) =>
   useUsersMutation(() => bodyOf(api.POST("/api/v1/users/{user_id}/password-reset", { params: { path: { user_id: id } } })));
 
+/** Turns the second factor of a user off who lost the device. */
+export const useRemoveTotp = ({ id }: Pick<User, "id">) =>
+  useUsersMutation(() => bodyOf(api.DELETE("/api/v1/users/{user_id}/totp", { params: { path: { user_id: id } } })));
+
 const ifMatch = (etag: string | undefined) => (etag ? { "If-Match": etag } : {});
 
 function useUsersMutation<Input, Output>(mutationFn: (input: Input) => Promise<Output>) {

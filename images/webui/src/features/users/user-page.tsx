@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
-import { KeyRound, Pencil, ScrollText, Trash2, UserCheck, UserX } from "lucide-react";
+import { KeyRound, Pencil, ScrollText, ShieldOff, Trash2, UserCheck, UserX } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { User } from "@/api/types";
@@ -15,7 +15,7 @@ import { auditQuery } from "@/features/audit/audit-page";
 import { EventTable } from "@/features/audit/event-table";
 import { useUser } from "@/features/auth/session";
 import { formatTime } from "@/lib/format";
-import { ResetPasswordDialog, StateDialog } from "./account-dialogs";
+import { RemoveTotpDialog, ResetPasswordDialog, StateDialog } from "./account-dialogs";
 import { userQuery } from "./api";
 import { DeleteUserDialog } from "./delete-user-dialog";
 import { EditUserDialog } from "./user-dialog";
@@ -55,7 +55,7 @@ function Actions({ user }: { user: User }) {
   const { t } = useTranslation();
   const me = useUser();
   const navigate = useNavigate();
-  const [open, setOpen] = useState<"edit" | "reset" | "state" | "delete" | null>(null);
+  const [open, setOpen] = useState<"edit" | "reset" | "totp" | "state" | "delete" | null>(null);
   const close = () => setOpen(null);
   const own = user.id === me.id;
   return (
@@ -66,6 +66,11 @@ function Actions({ user }: { user: User }) {
       <Button disabled={own} onClick={() => setOpen("reset")}>
         <KeyRound aria-hidden /> {t("Reset password")}
       </Button>
+      {user.totp_enabled && !own && (
+        <Button onClick={() => setOpen("totp")}>
+          <ShieldOff aria-hidden /> {t("Turn off the second factor")}
+        </Button>
+      )}
       <Button disabled={own} onClick={() => setOpen("state")}>
         {user.is_active ? <UserX aria-hidden /> : <UserCheck aria-hidden />}
         {user.is_active ? t("Disable") : t("Enable")}
@@ -75,6 +80,7 @@ function Actions({ user }: { user: User }) {
       </Button>
       {open === "edit" && <EditUserDialog user={user} onClose={close} />}
       {open === "reset" && <ResetPasswordDialog user={user} onClose={close} />}
+      {open === "totp" && <RemoveTotpDialog user={user} onClose={close} />}
       {open === "state" && <StateDialog user={user} onClose={close} />}
       {open === "delete" && (
         <DeleteUserDialog user={user} onClose={close} onDeleted={() => void navigate({ to: "/users" })} />
@@ -91,6 +97,7 @@ function Account({ user }: { user: User }) {
       facts={[
         [t("Role"), <RoleBadge key="role" role={user.role} />],
         [t("State"), <StateBadge key="state" active={user.is_active} />],
+        [t("Second factor"), user.totp_enabled ? t("On") : t("Off")],
         [t("Created"), formatTime(user.created_at)],
         [t("Changed"), formatTime(user.updated_at)],
       ]}
