@@ -13,6 +13,7 @@ import yaml
 from control_plane import ControlPlane
 
 from common import ROOT, output, tool
+from support import eventually
 
 NAMESPACE = "probe"
 ACCOUNT = "demo-go-backend-probe"
@@ -55,7 +56,18 @@ def token(installed: ControlPlane) -> str:
         bound = {"apiVersion": "v1", "kind": "Node", "name": OWN, "uid": node["uid"]}
         path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{ACCOUNT}/token"
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"boundObjectRef": bound}}
-        return client.post(path, json=body).raise_for_status().json()["status"]["token"]
+        issued = client.post(path, json=body).raise_for_status().json()["status"]["token"]
+    # An API server takes up a new policy some seconds after it was created.
+    eventually(lambda: is_refused(installed, issued), 60, "the admission policy is in force")
+    return issued
+
+
+def is_refused(control_plane: ControlPlane, token: str) -> bool:
+    """Whether the token may not label another node; nothing is stored."""
+    body = {"metadata": {"labels": {"triptych.dev/xdp": "native"}}}
+    with control_plane.client(token) as client:
+        headers, parameters = {"Content-Type": MERGE}, {"dryRun": "All"}
+        return client.patch(f"/api/v1/nodes/{OTHER}", json=body, headers=headers, params=parameters).status_code == 422
 
 
 def labels(control_plane: ControlPlane, node: str = OWN) -> dict[str, str]:
