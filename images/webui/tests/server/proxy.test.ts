@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MAX_BODY_BYTES } from "../../server/proxy.js";
@@ -48,6 +50,27 @@ describe("proxy", () => {
     const text = "x".repeat(3_000_000);
     const answer = await request(app).post("/api/v1/echo").set("Authorization", "Bearer own").send({ text }).expect(200);
     expect((answer.body as { body: string }).body).toHaveLength(text.length + '{"text":""}'.length);
+  });
+
+  it("passes each server-sent event on before the next one exists", async () => {
+    let sendSecond: (() => void) | undefined;
+    backend.routes.set("GET /api/v1/stream", (_request, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" }).write("data: first\n\n");
+      sendSecond = () => void res.end("data: second\n\n");
+    });
+    const server = app.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    try {
+      const { port } = server.address() as AddressInfo;
+      const { body } = await fetch(`http://127.0.0.1:${port}/api/v1/stream`);
+      const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+      expect((await reader?.read())?.value).toBe("data: first\n\n");
+      sendSecond?.();
+      expect((await reader?.read())?.value).toBe("data: second\n\n");
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   it("refuses a body that says it is beyond the limit", async () => {
