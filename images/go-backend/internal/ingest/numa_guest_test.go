@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
@@ -23,6 +24,10 @@ const (
 	guestInterface = "eth0"
 	guestNode      = 1
 )
+
+// The runtime parks the main thread for ever where it ends another: a queue's goroutine that had run there would leave
+// it pinned, and pinnedThreads would count it.
+func init() { runtime.LockOSThread() }
 
 func setHugepages(t *testing.T, node, count int) {
 	t.Helper()
