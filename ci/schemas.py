@@ -43,17 +43,26 @@ def schema_location(version: str) -> str:
     Raises:
         CiError: the Go module of that version cannot be downloaded.
     """
-    directory = cached_file(CACHE / "schemas" / f"{version}-{recipe()}", functools.partial(write_schemas, version))
+    return location(schema_directory(version))
+
+
+def schema_directory(version: str) -> Path:
+    """Folder with the schemas of a Kubernetes version, made when absent."""
+    return cached_file(CACHE / "schemas" / f"{version}-{recipe()}", functools.partial(write_schemas, version))
+
+
+def location(directory: Path) -> str:
+    """Value of `-schema-location` for files named by `file_name`."""
     return f"{directory}/{{{{ .ResourceKind }}}}{{{{ .KindSuffix }}}}.json"
 
 
-def kubeconform(manifests: str | list[Path], version: str, skip: tuple[str, ...] = ()) -> list[str]:
+def kubeconform(manifests: str | list[Path], version: str, *more_locations: str) -> list[str]:
     """Check Kubernetes objects strictly against the schemas of one version.
 
     Args:
         manifests: YAML text, or paths of files and folders.
         version: as in `SCHEMA_KUBERNETES_VERSIONS`.
-        skip: kinds that are no part of Kubernetes, for example `ServiceMonitor`.
+        more_locations: of schemas of kinds that are no part of Kubernetes (`custom_resources.schema_location`).
 
     Returns:
         One line for every fault, `<kind> <name>: <path>: <what is wrong>`; empty when all is well.
@@ -62,9 +71,9 @@ def kubeconform(manifests: str | list[Path], version: str, skip: tuple[str, ...]
     Raises:
         CiError: kubeconform is not built, or does not run.
     """
-    options = ["-strict", "-summary", "-output", "json", "-schema-location", schema_location(version)]
-    if skip:
-        options += ["-skip", ",".join(skip)]
+    options = ["-strict", "-summary", "-output", "json"]
+    for place in (schema_location(version), *more_locations):
+        options += ["-schema-location", place]
     text = manifests if isinstance(manifests, str) else None
     paths = [str(path) for path in manifests] if text is None else ["-"]
     command = [tool("kubeconform"), *options, *paths]
@@ -88,9 +97,9 @@ def faults(resource: dict) -> Iterator[str]:
         yield f"{subject}: {resource['msg']}"
 
 
-def recipe() -> str:
-    """Key of this file, so that a changed conversion makes the schemas anew."""
-    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+def recipe(*more_files: Path) -> str:
+    """Key of this file and others, so that a changed conversion makes the schemas anew."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in (Path(__file__), *more_files))).hexdigest()[:8]
 
 
 def write_schemas(version: str, directory: Path) -> None:
@@ -165,21 +174,29 @@ def convert(schema: dict) -> dict:
 
 
 def openapi(version: str) -> dict:
-    """The OpenAPI (Swagger 2) document of a Kubernetes version.
-
-    The module is read from Go's own cache when it is there, and otherwise downloaded (35 MB) into
-    a temporary one, because nothing but this file is wanted of it.
-    """
+    """The OpenAPI (Swagger 2) document of a Kubernetes version."""
     if not re.fullmatch(r"v1\.\d+\.\d+", version):
         raise CiError(f"{version!r} in SCHEMA_KUBERNETES_VERSIONS is no Kubernetes version like v1.35.4")
-    path = Path("k8s.io", f"kubernetes@{version}", "api", "openapi-spec", "swagger.json")
-    cached = Path(output("go", "env", "GOMODCACHE", cwd="/")) / path
+    return json.loads(module_file("k8s.io/kubernetes", version, "api/openapi-spec/swagger.json"))
+
+
+def module_file(module: str, version: str, path: str) -> str:
+    """Text of a file in a Go module.
+
+    The module is read from Go's own cache when it is there, and otherwise downloaded (Kubernetes: 35 MB)
+    into a temporary one, because nothing but this file is wanted of it.
+
+    Raises:
+        CiError: the module cannot be downloaded.
+    """
+    inside = Path(f"{module}@{version}", path)
+    cached = Path(output("go", "env", "GOMODCACHE", cwd="/")) / inside
     if cached.exists():
-        return json.loads(cached.read_text())
+        return cached.read_text()
     with tempfile.TemporaryDirectory(prefix="triptych-schemas-") as directory:
         environment = {"GOMODCACHE": directory, "GOFLAGS": "-modcacherw"}
-        run("go", "mod", "download", f"k8s.io/kubernetes@{version}", quiet=True, cwd="/", env=environment)
-        return json.loads((Path(directory) / path).read_text())
+        run("go", "mod", "download", f"{module}@{version}", quiet=True, cwd="/", env=environment)
+        return (Path(directory) / inside).read_text()
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import custom_resources
 import schemas
 
 DEPLOYMENT = {
@@ -55,7 +56,31 @@ CUSTOM_RESOURCE_DEFINITION = {
         ],
     },
 }
-CUSTOM = {"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": {"name": "m"}, "spec": {}}
+MONITOR = {
+    "apiVersion": "monitoring.coreos.com/v1",
+    "kind": "PodMonitor",
+    "metadata": {"name": "m"},
+    "spec": {"selector": {"matchLabels": {"a": "b"}}, "podMetricsEndpoints": [{"port": "http", "interval": "30s"}]},
+}
+RULE = {
+    "apiVersion": "nfd.k8s-sigs.io/v1alpha1",
+    "kind": "NodeFeatureRule",
+    "metadata": {"name": "r"},
+    "spec": {"rules": [{"name": "a", "labels": {"b": "true"}}]},
+}
+# Custom resources with one fault each, and the field that must be named.
+REFUSED_CUSTOM = {
+    "misspelt field": (MONITOR, "spec", {"podMetricEndpoints": [], "selector": {}}, "podMetricEndpoints"),
+    "missing field": (MONITOR, "spec", {"podMetricsEndpoints": [{"port": "http"}]}, "selector"),
+    "no duration": (MONITOR, "spec", {"selector": {}, "podMetricsEndpoints": [{"interval": "30"}]}, "interval"),
+    "unquoted label": (MONITOR, "metadata", {"name": "m", "labels": {"a": True}}, "/metadata/labels/a"),
+    "unknown operator": (
+        RULE,
+        "spec",
+        {"rules": [{"name": "a", "matchFeatures": [{"feature": "f", "matchExpressions": {"x": {"op": "Above"}}}]}]},
+        "/op",
+    ),
+}
 CONTAINER = "spec/template/spec/containers/0"
 REFUSED = {
     "misspelt field": (f"{CONTAINER}/imagePulPolicy", "Always", "imagePulPolicy"),
@@ -80,8 +105,9 @@ def changed(path: str, value: object) -> dict:
     return document
 
 
-def check(*documents: dict, version: str = schemas.KUBERNETES_VERSIONS[0], **options) -> list[str]:
-    return schemas.kubeconform("\n---\n".join(map(json.dumps, documents)), version, **options)
+def check(*documents: dict, version: str = schemas.KUBERNETES_VERSIONS[0], custom: bool = False) -> list[str]:
+    more = [custom_resources.schema_location()] if custom else []
+    return schemas.kubeconform("\n---\n".join(map(json.dumps, documents)), version, *more)
 
 
 @pytest.mark.parametrize("version", schemas.KUBERNETES_VERSIONS)
@@ -103,10 +129,19 @@ def test_missing_required_field_is_named() -> None:
     assert "selector" in fault
 
 
-def test_removed_api_and_unknown_kind_are_faults_unless_skipped() -> None:
+def test_removed_api_and_unknown_kind_are_faults() -> None:
     assert check({**DEPLOYMENT, "apiVersion": "extensions/v1beta1"})
-    assert check(CUSTOM)
-    assert check(CUSTOM, DEPLOYMENT, skip=("ServiceMonitor",)) == []
+    assert check(MONITOR)
+
+
+def test_custom_resources_fit_their_definition() -> None:
+    assert check(MONITOR, RULE, DEPLOYMENT, custom=True) == []
+
+
+@pytest.mark.parametrize(("good", "part", "value", "named"), REFUSED_CUSTOM.values(), ids=REFUSED_CUSTOM)
+def test_one_wrong_field_of_a_custom_resource_is_named(good: dict, part: str, value: dict, named: str) -> None:
+    (fault,) = check({**good, part: value}, DEPLOYMENT, custom=True)
+    assert fault.startswith(good["kind"]) and named in fault
 
 
 def test_nothing_to_check_is_a_fault() -> None:

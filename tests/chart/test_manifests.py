@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 from rendering import CI_FILES, ROOT, VALUES_FILES, render, render_text
 
+import custom_resources
 import schemas
 
 each_version = pytest.mark.parametrize("version", schemas.KUBERNETES_VERSIONS)
-ALL_ON = '{"global": {"goBackend": {"enabled": true}}}'
+FAST_PATH_ON = '{"global": {"goBackend": {"enabled": true}}}'
+# What makes custom resources, for operators that a cluster may have.
+CUSTOM = {
+    "PodMonitor": {"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
+    "NodeFeatureRule": {"nfd": {"enabled": True}},
+}
 
 
 @each_version
 @pytest.mark.parametrize("helm", ["helm", "helm3"])
 @pytest.mark.parametrize("file", [*VALUES_FILES, *CI_FILES])
 def test_objects_fit_their_schema(file: str, helm: str, version: str) -> None:
-    assert schemas.kubeconform(render_text((file,), ALL_ON, helm), version) == []
+    assert schemas.kubeconform(render_text((file,), FAST_PATH_ON, helm), version) == []
+
+
+@pytest.mark.parametrize("kind", CUSTOM)
+def test_custom_resources_fit_their_definition(kind: str) -> None:
+    values = {"global": {"goBackend": {"enabled": True}}, "go-backend": CUSTOM[kind]}
+    text = render_text(values=json.dumps(values))
+    version = schemas.KUBERNETES_VERSIONS[0]
+    assert [fault for fault in schemas.kubeconform(text, version) if fault.startswith(kind)], "it is rendered"
+    assert schemas.kubeconform(text, version, custom_resources.schema_location()) == []
 
 
 @each_version
