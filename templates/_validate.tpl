@@ -26,5 +26,11 @@
 {{- fail (printf "global.database.external.%s is set but global.database.engine is %s: set global.database.engine to external or remove global.database.external.%s" $key $database.engine $key) -}}
 {{- end -}}
 {{- end -}}
+{{- if $external.replica.host -}}
+{{- fail (printf "global.database.external.replica.host is set but global.database.engine is %s: set global.database.engine to external or remove global.database.external.replica.host" $database.engine) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $external.replica.port (not $external.replica.host) -}}
+{{- fail "global.database.external.replica.port is set but global.database.external.replica.host is empty: set the replica's host name or remove the port" -}}
 {{- end -}}
 {{- end -}}

@@ -50,6 +50,7 @@ class Component:
 MYSQL = {"global": {"database": {"engine": "mysql"}}}
 FAST_PATH = {"global": {"goBackend": {"enabled": True}}}
 PROBE = {**FAST_PATH, "go-backend": {"probe": {"enabled": True}}}
+ROTATION = {"flask-backend": {"signingKey": {"rotation": {"schedule": "0 3 1 * *"}}}}
 SOCKET = {**FAST_PATH, "go-backend": {"mode": "socket"}}
 
 COMPONENTS = [
@@ -74,6 +75,7 @@ COMPONENTS = [
         talks_to=("postgresql", "redis"),
     ),
     Component("bootstrap-secrets", "Job", "flask-backend", token=True, probed=False, hashed=True),
+    Component("rotate-keys", "CronJob", "flask-backend", token=True, probed=False, values=ROTATION),
     Component("smoke-test", "Pod", "flask-backend", probed=False, talks_to=("flask-backend",)),
     Component(
         "go-backend",

@@ -17,7 +17,7 @@ RELEASE = "demo"
 NAMESPACE = "somewhere"
 VALUES_FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("values-*.yaml"))
 CI_FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("ci/*-values.yaml"))
-WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"}
+WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"}
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -98,7 +98,10 @@ def component(item: dict) -> str:
 
 def pod(workload: dict) -> dict:
     """Pod (metadata and spec) of a workload or of a bare Pod."""
-    return workload if workload["kind"] == "Pod" else workload["spec"]["template"]
+    if workload["kind"] == "Pod":
+        return workload
+    spec = workload["spec"]
+    return spec.get("jobTemplate", {"spec": spec})["spec"]["template"]
 
 
 def containers(workload: dict) -> list[dict]:

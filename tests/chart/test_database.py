@@ -46,6 +46,21 @@ def test_external_server(type_: str, port: str) -> None:
     assert "DB_CA_FILE" not in variables
 
 
+def test_read_replica_takes_the_port_of_its_primary_unless_told_otherwise() -> None:
+    for port, expected in ((0, "6432"), (7000, "7000")):
+        objects = with_engine("external", **EXTERNAL, port=6432, replica={"host": "reader", "port": port})
+        for name in ("flask-backend", "flask-backend-worker"):
+            variables = environment(pod(objects.find("Deployment", name))["spec"]["containers"][0])
+            assert (variables["DB_REPLICA_HOST"], variables["DB_REPLICA_PORT"]) == ("reader", expected)
+    assert "DB_REPLICA_HOST" not in server_environment(with_engine("external", **EXTERNAL))
+
+
+def test_pool_is_set_for_those_who_share_it() -> None:
+    objects = render(flask_backend={"database": {"poolSize": 7}})
+    for name in ("flask-backend", "flask-backend-worker"):
+        assert environment(pod(objects.find("Deployment", name))["spec"]["containers"][0])["DB_POOL_SIZE"] == "7"
+
+
 def test_external_server_with_its_own_authority() -> None:
     objects = with_engine("external", **EXTERNAL, port=6432, sslMode="verify-full", caSecret="db-ca")
     variables = server_environment(objects)
@@ -59,7 +74,7 @@ def test_migration_and_server_use_the_same_database() -> None:
         objects = with_engine(engine)
         server = server_environment(objects)
         job = environment(pod(objects.find("Job", "flask-backend-migrate"))["spec"]["containers"][0])
-        assert {k: v for k, v in server.items() if k.startswith("DB_")} == {
+        assert {k: v for k, v in server.items() if k.startswith("DB_")} == {"DB_POOL_SIZE": "32"} | {
             k: v for k, v in job.items() if k.startswith("DB_")
         }
 

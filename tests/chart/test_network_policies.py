@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from components import COMPONENTS, Component
+from components import COMPONENTS, ROTATION, Component
 from rendering import Objects, component, pod, render
 
 ISOLATED = [part for part in COMPONENTS if not part.host_network]
@@ -98,14 +98,14 @@ def test_metrics_are_open_to_the_named_scraper(name: str) -> None:
     assert {"from": [peer], "ports": [{"port": "http", "protocol": "TCP"}]} in rules
 
 
-def test_api_server_is_open_to_the_bootstrap_alone() -> None:
-    objects = render(global_={"networkPolicy": {"apiServerPorts": [8443]}})
+def test_api_server_is_open_to_those_who_change_secrets_alone() -> None:
+    objects = render(global_={"networkPolicy": {"apiServerPorts": [8443]}}, **ROTATION)
     with_it = [
         component(policy)
         for policy in objects.of("NetworkPolicy")
         if any(entry["port"] == 8443 for rule in policy["spec"].get("egress", []) for entry in rule.get("ports", []))
     ]
-    assert with_it == ["bootstrap-secrets"]
+    assert sorted(with_it) == ["bootstrap-secrets", "rotate-keys"]
 
 
 def test_fast_path_is_reached_at_its_nodes() -> None:
@@ -124,6 +124,14 @@ def test_fast_path_is_reached_at_its_nodes() -> None:
 def test_external_database_port_is_open() -> None:
     rules = render("ci/external-values.yaml").find("NetworkPolicy", "flask-backend")["spec"]["egress"]
     assert {"ports": [{"port": 5432, "protocol": "TCP"}]} in rules
+
+
+def test_port_of_its_replica_is_open() -> None:
+    external = {"host": "db", "existingSecret": "db", "replica": {"host": "reader", "port": 6000}}
+    objects = render(global_={"database": {"engine": "external", "external": external}})
+    ports = [{"port": 5432, "protocol": "TCP"}, {"port": 6000, "protocol": "TCP"}]
+    for name in ("flask-backend", "flask-backend-worker"):
+        assert {"ports": ports} in objects.find("NetworkPolicy", name)["spec"]["egress"]
 
 
 def test_policies_can_be_left_out() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from rendering import Objects, render
+from rendering import Objects, pod, render
 
 NAMES = {
     "demo-postgresql-credentials",
@@ -115,6 +115,28 @@ def test_role_reads_only_its_secrets() -> None:
     assert (get["verbs"], set(get["resourceNames"])) == (["get"], NAMES)
     (subject,) = objects.find("RoleBinding", "bootstrap-secrets")["subjects"]
     assert (subject["name"], subject["namespace"]) == ("demo-bootstrap-secrets", "somewhere")
+
+
+@pytest.mark.parametrize("existing", ["", "mine"])
+def test_rotation_may_change_the_signing_key_and_nothing_else(existing: str) -> None:
+    values = {"signingKey": {"existingSecret": existing, "rotation": {"schedule": "0 3 1 * *", "timeZone": "UTC"}}}
+    objects, secret = render(flask_backend=values), existing or "demo-flask-backend-keys"
+    (rule,) = objects.find("Role", "rotate-keys")["rules"]
+    assert rule == {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "patch"], "resourceNames": [secret]}
+    binding = objects.find("RoleBinding", "rotate-keys")
+    assert [subject["name"] for subject in binding["subjects"]] == ["demo-rotate-keys"]
+    job = objects.find("CronJob", "rotate-keys")
+    spec_ = job["spec"]
+    assert (spec_["schedule"], spec_["timeZone"], spec_["concurrencyPolicy"]) == ("0 3 1 * *", "UTC", "Forbid")
+    (container,) = pod(job)["spec"]["containers"]
+    assert container["args"] == ["rotate-keys", "--secret", secret, "--namespace", "somewhere", "--wait"]
+    # The steps take 15 minutes.
+    assert spec_["jobTemplate"]["spec"]["activeDeadlineSeconds"] > 1800
+
+
+def test_nothing_rotates_by_default() -> None:
+    for file in ("values-alpha.yaml", "values-beta.yaml", "values-production.yaml"):
+        assert not render(file).of("CronJob")
 
 
 def test_hook_runs_in_order_before_install_and_upgrade() -> None:

@@ -51,6 +51,14 @@ CONTRADICTIONS = {
         {"global": {"database": {"external": {"host": "db"}}}},
         ["global.database.external.host", "set global.database.engine to external"],
     ),
+    "replica with another engine": (
+        {"global": {"database": {"external": {"replica": {"host": "reader"}}}}},
+        ["global.database.external.replica.host", "set global.database.engine to external"],
+    ),
+    "replica without host": (
+        {"global": external(replica={"port": 6432})},
+        ["global.database.external.replica.port", "global.database.external.replica.host is empty"],
+    ),
     "known password in production": (
         {"flask-backend": {"firstAdmin": {"password": "admin"}}},
         ["flask-backend.firstAdmin.password", "global.environment is production", "remove it"],

@@ -26,6 +26,8 @@ NEEDS = {
     "webui.ingress": {"webui": {"ingress": {"enabled": True, "host": "a.example.com"}}},
     "webui.service.nodePort": {"webui": {"service": {"type": "NodePort"}}},
     "global.goBackend": {"global": {"goBackend": {"enabled": True}}},
+    "flask-backend.signingKey.rotation": {"flask-backend": {"signingKey": {"rotation": {"schedule": "@monthly"}}}},
+    "global.database.external.replica": {"global": {"database": {"external": {"replica": {"host": "reader"}}}}},
     "global.database.external": {
         "global": {"database": {"engine": "external", "external": {"host": "db", "existingSecret": "db"}}}
     },
@@ -65,10 +67,12 @@ OTHERS = {
     "policy": "preferred",
     "pullPolicy": "Always",
     "pullSecrets": ["login"],
+    "schedule": "0 3 1 * *",
     "registry": "mirror.example",
     "size": "32Mi",
     "sslMode": "require",
     "stateFolder": "/var/lib/edge",
+    "timeZone": "Europe/Berlin",
     "tolerations": [{"operator": "Exists"}],
     "type": "mysql",
     "xdpMode": "off",

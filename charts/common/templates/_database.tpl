@@ -1,5 +1,6 @@
 {{/*
-The chosen database as its clients see it: {type, host, port, name, user, secret, sslMode, caSecret}; SQLite has a type only.
+The chosen database as its clients see it: {type, host, port, name, user, secret, sslMode, caSecret, replicaHost, replicaPort};
+SQLite has a type only.
 Usage: include "common.database" . | fromYaml
 */}}
 {{- define "common.database" -}}
@@ -11,12 +12,15 @@ type: sqlite
 {{- else if eq $database.engine "external" -}}
 type: {{ $external.type }}
 host: {{ $external.host }}
-port: {{ $external.port | default (get $ports $external.type) }}
+{{- $port := $external.port | default (get $ports $external.type) }}
+port: {{ $port }}
 name: {{ $external.name }}
 user: {{ $external.user }}
 secret: {{ $external.existingSecret }}
 sslMode: {{ $external.sslMode }}
 caSecret: {{ $external.caSecret | quote }}
+replicaHost: {{ $external.replica.host | quote }}
+replicaPort: {{ $external.replica.port | default $port }}
 {{- else -}}
 type: {{ $database.engine }}
 host: {{ include "common.name" (list . $database.engine) }}
@@ -26,6 +30,7 @@ user: triptych
 secret: {{ include "common.database.secret" . }}
 sslMode: disable
 caSecret: ""
+replicaHost: ""
 {{- end -}}
 {{- end -}}
 

@@ -30,6 +30,16 @@
 {{- end }}
 {{- end -}}
 
+{{/* Environment of the server about its many connections: the other commands make one. */}}
+{{- define "flask-backend.poolEnv" -}}
+{{- $database := include "common.database" . | fromYaml }}
+- {name: DB_POOL_SIZE, value: {{ .Values.database.poolSize | quote }}}
+{{- if $database.replicaHost }}
+- {name: DB_REPLICA_HOST, value: {{ $database.replicaHost | quote }}}
+- {name: DB_REPLICA_PORT, value: {{ $database.replicaPort | quote }}}
+{{- end }}
+{{- end -}}
+
 {{/* Environment of the command that makes the first administrator. */}}
 {{- define "flask-backend.firstAdminEnv" -}}
 - {name: FIRST_ADMIN_EMAIL, value: {{ .Values.firstAdmin.email | quote }}}
@@ -42,6 +52,7 @@
 {{/* Environment of the server alone. */}}
 {{- define "flask-backend.serverEnv" -}}
 - {name: PORT, value: "5000"}
+{{- include "flask-backend.poolEnv" . }}
 - {name: BACKGROUND, value: {{ include "flask-backend.workerEnabled" . | empty | ternary "embedded" "external" }}}
 - {name: JWT_SIGNING_KEY_FILE, value: /run/secrets/triptych/signing.pem}
 - {name: ENCRYPTION_KEY_FILE, value: /run/secrets/triptych/encryption.key}

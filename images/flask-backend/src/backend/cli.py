@@ -141,15 +141,18 @@ def bootstrap_secrets(path: Path, timeout: int) -> None:
 @click.option("--secret", help="Kubernetes Secret with signing.pem, by the current kubeconfig.")
 @click.option("--namespace", help="Of the Secret; default: the current one.")
 @click.option("--wait", is_flag=True, help="Take all steps, with the pauses between them (15 minutes).")
-def rotate_keys(directory: Path | None, secret: str | None, namespace: str | None, wait: bool) -> None:
-    """Take the next step of a change of the signing key: prepare, promote, retire."""
+@click.option("--now", is_flag=True, help="Take all steps without pauses: for a key that leaked.")
+def rotate_keys(directory: Path | None, secret: str | None, namespace: str | None, wait: bool, now: bool) -> None:
+    """Take the next step of a change of the signing key, if it is due: prepare, promote, retire."""
     from backend.auth.rotation import DirectoryStore, RotationError, SecretStore, rotate
 
     if bool(directory) == bool(secret):
         raise click.UsageError("give either --directory or --secret")
+    if wait and now:
+        raise click.UsageError("give either --wait or --now")
     try:
         store = DirectoryStore(directory) if directory else SecretStore(secret, namespace)
-        rotate(store, wait, _progress)
+        rotate(store, wait, _progress, now)
     except RotationError as error:
         raise click.ClickException(str(error)) from None
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import os
+import time
+from datetime import datetime
 from types import SimpleNamespace
 
+import httpx2
 import pytest
 from api_client import make_settings
 from click.testing import CliRunner
@@ -14,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from backend.auth import keys as keys_module
 from backend.auth import rotation
 from backend.auth.keys import KeyRing, check_keys
-from backend.auth.rotation import DirectoryStore, RotationError, SecretStore, rotate
+from backend.auth.rotation import STEP_AT, DirectoryStore, RotationError, SecretStore, rotate
 from backend.auth.tokens import InvalidToken, TokenIssuer
 from backend.cli import cli
 from backend.config import ConfigError
@@ -47,8 +51,18 @@ def stale(directory) -> TokenIssuer:
     return TokenIssuer(StaleRing(directory / "signing.pem"))
 
 
-def step(directory) -> None:
-    rotate(DirectoryStore(directory), wait=False, progress=lambda line: None)
+def step(directory) -> list[str]:
+    """Take the next step as if its pause were over; returns what was told."""
+    for name in ("next.pem", "previous.pem"):
+        if (directory / name).exists():
+            os.utime(directory / name, (0, 0))
+    return told(DirectoryStore(directory))
+
+
+def told(store, **options) -> list[str]:
+    lines = []
+    rotate(store, options.pop("wait", False), lines.append, **options)
+    return lines
 
 
 def test_replicas_one_step_apart_accept_each_other(directory):
@@ -114,12 +128,65 @@ def test_a_key_of_another_kind_is_refused(directory):
         issuer(directory)
 
 
-def test_wait_takes_all_steps_with_their_pauses(directory, monkeypatch):
-    pauses = []
-    monkeypatch.setattr(rotation.time, "sleep", pauses.append)
-    rotate(DirectoryStore(directory), wait=True, progress=lambda line: None)
-    assert pauses == [150, 750]
+@pytest.fixture
+def clock(monkeypatch):
+    """The rotation's own time: sleeping passes it, and nothing else does."""
+    clock = SimpleNamespace(now=time.time(), slept=0.0)
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+        clock.slept += seconds
+
+    monkeypatch.setattr(rotation.time, "time", lambda: clock.now)
+    monkeypatch.setattr(rotation.time, "sleep", sleep)
+    return clock
+
+
+@pytest.fixture
+def secret(directory):
+    return FakeClient({"signing.pem": (directory / "signing.pem").read_bytes()})
+
+
+def test_wait_takes_all_steps_with_their_pauses(secret, clock):
+    lines = told(SecretStore("keys", "here", secret), wait=True)
+    assert [moment - secret.written[0] for moment in secret.written] == pytest.approx([0, 150, 900], abs=1)
+    assert [line.split()[0] for line in lines] == ["prepared", "waiting", "key", "waiting", "retired"]
+    assert sorted(secret.data) == ["signing.pem"]
+
+
+def test_one_that_was_evicted_goes_on_without_shortening_the_pause(secret, clock):
+    told(SecretStore("keys", "here", secret))
+    clock.now += 100
+    told(SecretStore("keys", "here", secret), wait=True)
+    assert [moment - secret.written[0] for moment in secret.written] == pytest.approx([0, 150, 900], abs=1)
+
+
+def test_a_step_that_is_not_due_is_not_taken(secret, directory):
+    for store in (lambda: SecretStore("keys", "here", secret), lambda: DirectoryStore(directory)):
+        told(store())
+        before = store().read()
+        (line,) = told(store())
+        assert "nothing is due" in line and "--now" in line
+        assert store().read() == before
+
+
+def test_a_leaked_key_goes_at_once(directory, clock):
+    running = issuer(directory)
+    token = running.issue(1, "a")
+    told(DirectoryStore(directory), now=True)
+    assert clock.slept == 0
+    with pytest.raises(InvalidToken):
+        running.verify(token)
     assert sorted(file.name for file in directory.iterdir()) == ["signing.pem"]
+
+
+def test_an_api_that_is_away_is_one_line(secret):
+    def away(*_, **__):
+        raise httpx2.ConnectError("refused")
+
+    secret.get = away
+    with pytest.raises(RotationError, match="does not answer: ConnectError: refused"):
+        told(SecretStore("keys", "here", secret))
 
 
 class FakeClient:
@@ -127,24 +194,28 @@ class FakeClient:
 
     def __init__(self, data: dict[str, bytes]):
         self.data = {name: base64.b64encode(value).decode() for name, value in data.items()}
-        self.version = 1
+        self.version, self.annotations = 1, None
+        self.written = []
 
     def get(self, kind, name, namespace):
-        return SimpleNamespace(data=dict(self.data), metadata=SimpleNamespace(resourceVersion=str(self.version)))
+        metadata = SimpleNamespace(resourceVersion=str(self.version), annotations=self.annotations)
+        return SimpleNamespace(data=dict(self.data), metadata=metadata)
 
     def patch(self, kind, name, patch, namespace):
         assert patch["metadata"]["resourceVersion"] == str(self.version)
         self.version += 1
+        self.annotations = (self.annotations or {}) | patch["metadata"]["annotations"]
+        self.written.append(datetime.fromisoformat(self.annotations[STEP_AT]).timestamp())
         merged = self.data | patch["data"]
         self.data = {key: value for key, value in merged.items() if value is not None}
 
 
-def test_a_secret_goes_through_the_same_steps(directory):
-    client = FakeClient({"signing.pem": (directory / "signing.pem").read_bytes()})
-    seen = []
+def test_a_secret_goes_through_the_same_steps(directory, secret):
+    client, seen = secret, []
     for _ in range(3):
-        rotate(SecretStore("keys", "here", client), wait=False, progress=lambda line: None)
+        told(SecretStore("keys", "here", client))
         seen.append(sorted(client.data))
+        client.annotations = {STEP_AT: "2000-01-01T00:00:00+00:00"}
     assert seen == [["next.pem", "signing.pem"], ["previous.pem", "signing.pem"], ["signing.pem"]]
     assert base64.b64decode(client.data["signing.pem"]) != (directory / "signing.pem").read_bytes()
 
@@ -155,3 +226,4 @@ def test_the_command(directory):
     assert "prepared key" in result.output
     both = CliRunner().invoke(cli, ["rotate-keys", "--directory", str(directory), "--secret", "x"])
     assert both.exit_code == 2
+    assert CliRunner().invoke(cli, ["rotate-keys", "--directory", str(directory), "--wait", "--now"]).exit_code == 2
