@@ -5,6 +5,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   plugins: [react(), tailwindcss()],
   resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
+  // Relative addresses: the server knows the path it is served below only when it starts.
+  base: "./",
   build: { outDir: "dist/client", emptyOutDir: true, assetsInlineLimit: 0 },
   test: {
     // Generous: the suite also runs on two busy cores.

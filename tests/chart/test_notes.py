@@ -56,6 +56,12 @@ def test_ingress_is_the_address() -> None:
     assert "2. Open https://triptych.example.com\n" in notes("ci/replicas-values.yaml")
 
 
+def test_base_path_is_part_of_the_address() -> None:
+    path = "webui.basePath=/console/ui"
+    assert "2. Open https://triptych.example.com/console/ui/\n" in notes("ci/replicas-values.yaml", settings=(path,))
+    assert "on http://localhost:8080/console/ui/:\n" in notes("values-alpha.yaml", settings=(path,))
+
+
 def test_without_web_ui_the_api_is_the_door() -> None:
     assert "port-forward service/demo-flask-backend 5000:5000" in notes("ci/minimal-values.yaml")
 

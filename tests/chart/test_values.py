@@ -37,6 +37,7 @@ OTHERS = {
     "affinity": {"nodeAffinity": {}},
     "annotations": {"a": "b"},
     "apiServerPorts": [1],
+    "basePath": "/console",
     "caSecret": "ca",
     "datagramBytes": 4096,
     "dnsPeers": [],

@@ -8,7 +8,7 @@ if (!directory) throw new Error("usage: budget.mjs <directory>");
 
 const html = readFileSync(join(directory, "index.html"), "utf8");
 // The entry, and what Vite tells the browser to load along with it.
-const scripts = [...html.matchAll(/(?:src|href)="\/?(assets\/[^"]+\.js)"/g)].map(([, path]) => path);
+const scripts = [...html.matchAll(/(?:src|href)="(?:\.\/)?(assets\/[^"]+\.js)"/g)].map(([, path]) => path);
 if (scripts.length === 0) throw new Error("index.html names no script");
 const total = scripts.reduce((sum, path) => sum + statSync(join(directory, `${path}.br`)).size, 0);
 console.log(`first load: ${(total / 1024).toFixed(1)} of ${BUDGET_BYTES / 1024} KiB of JavaScript in ${scripts.length} files (brotli)`);

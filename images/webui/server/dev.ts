@@ -1,3 +1,4 @@
+import type { RequestHandler } from "express";
 import { createServer as createVite } from "vite";
 import { createApp } from "./app.js";
 import { readConfig } from "./config.js";
@@ -10,9 +11,17 @@ const config = readConfig(env);
 const logger = createLogger(config);
 const lifecycle = { draining: false };
 
+const { basePath } = config;
 const vite = await createVite({
+  base: `${basePath}/`,
+  plugins: [{ name: "base-path", transformIndexHtml: (html) => html.replace("__BASE_PATH__", basePath) }],
   server: { middlewareMode: true, hmr: { port: config.port + 20_000 } },
   appType: "spa",
 });
-const app = createApp({ config, logger, lifecycle, pages: vite.middlewares, withoutSecurityHeaders: true });
+const pages: RequestHandler = (req, res, next) => {
+  // Vite knows its base path itself, Express has taken it off.
+  req.url = req.originalUrl;
+  vite.middlewares(req, res, next);
+};
+const app = createApp({ config, logger, lifecycle, pages, withoutSecurityHeaders: true });
 await serve(app, { port: config.port, logger, lifecycle, lingerMs: 0 });

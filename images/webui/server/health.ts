@@ -1,4 +1,4 @@
-import { Router } from "express";
+import { Router, type RequestHandler } from "express";
 import type { Registry } from "prom-client";
 import type { Backend } from "./backend.js";
 
@@ -6,13 +6,15 @@ export interface Lifecycle {
   draining: boolean;
 }
 
+export const alive: RequestHandler = (_req, res) => void res.json({ status: "ok" });
+
 /**
  * `/healthz`, `/readyz`, `/metrics`. With the backend away this server stays ready, because the page that says so
  * comes from here; the check tells. It is unready only while it drains.
  */
 export function healthRoutes(backend: Backend, registry: Registry, lifecycle: Lifecycle): Router {
   const router = Router();
-  router.get("/healthz", (_req, res) => void res.json({ status: "ok" }));
+  router.get("/healthz", alive);
   router.get("/readyz", async (_req, res) => {
     const status = lifecycle.draining ? "unavailable" : "ok";
     const checks = { "flask-backend": await backendCheck(backend) };

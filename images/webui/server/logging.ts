@@ -17,11 +17,12 @@ export function createLogger({ logLevel, version, environment }: Config): Logger
 }
 
 /** One line per request. Headers, bodies and query strings stay out: they may hold secrets. */
-export function requestLogging(logger: Logger) {
+export function requestLogging(logger: Logger, basePath: string) {
+  const quiet = (url = "") => /^\/(healthz|readyz|metrics)$/.test(url) || url.startsWith(`${basePath}/assets/`);
   return pinoHttp({
     logger,
     genReqId: takeRequestId,
-    autoLogging: { ignore: (req) => /^\/(healthz|readyz|metrics|assets\/)/.test(req.url ?? "") },
+    autoLogging: { ignore: (req) => quiet(req.url) },
     customLogLevel: (_req, res, error) => (error || res.statusCode >= 500 ? "error" : "info"),
     customProps: (req) => ({ request_id: req.id }),
     serializers: {

@@ -11,7 +11,7 @@ async function main(): Promise<void> {
   const config = readConfig(process.env);
   const logger = createLogger(config);
   const lifecycle = { draining: false };
-  const app = createApp({ config, logger, lifecycle, pages: staticFiles(CLIENT_DIRECTORY) });
+  const app = createApp({ config, logger, lifecycle, pages: staticFiles(CLIENT_DIRECTORY, config.basePath) });
   await serve(app, { port: config.port, logger, lifecycle });
 }
 

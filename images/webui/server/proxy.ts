@@ -2,11 +2,11 @@ import type { Agent } from "node:http";
 import type { Request, RequestHandler, Response } from "express";
 import { createProxyServer } from "httpxy";
 import type { Logger } from "pino";
-import { callerOf } from "./caller.js";
+import { callerOf, clientOf } from "./caller.js";
 import type { Metrics } from "./metrics.js";
 import { sendBackendAway, sendProblem } from "./problem.js";
 import type { Refresher } from "./refresh.js";
-import { clearSession, readSession, writeSession } from "./session.js";
+import type { SessionCookies } from "./session.js";
 
 export const MAX_BODY_BYTES = 10 * 1024 * 1024;
 /** Longest silence of the backend; a stream (server-sent events) must send a heartbeat within it. */
@@ -14,6 +14,7 @@ const IDLE_TIMEOUT_MS = 60_000;
 
 export interface ProxyDependencies {
   backendUrl: string;
+  basePath: string;
   agent: Agent;
   logger: Logger;
   metrics: Metrics;
@@ -23,9 +24,9 @@ export interface ProxyDependencies {
  * Give a browser's request the access token of its cookies, renewing the session first if need be.
  * A request with its own `Authorization` passes untouched. Cookies never reach the backend.
  */
-export function authorizeFromCookies(refresher: Refresher): RequestHandler {
+export function authorizeFromCookies(sessions: SessionCookies, refresher: Refresher): RequestHandler {
   return async (req, res, next) => {
-    const session = readSession(req);
+    const session = sessions.read(req);
     delete req.headers.cookie;
     if (req.headers.authorization) return next();
     const access = session.access ?? (session.refresh && (await renew(session.refresh)));
@@ -35,10 +36,10 @@ export function authorizeFromCookies(refresher: Refresher): RequestHandler {
     async function renew(refreshToken: string): Promise<string | undefined> {
       const result = await refresher.refresh(refreshToken, callerOf(req));
       if (result.kind === "renewed") {
-        writeSession(req, res, result.tokens);
+        sessions.write(req, res, result.tokens);
         return result.tokens.access_token;
       }
-      clearSession(req, res);
+      sessions.clear(req, res);
       return undefined;
     }
   };
@@ -53,12 +54,12 @@ export function limitBody(): RequestHandler {
 }
 
 /** Stream requests to the backend over kept connections; nothing is parsed or buffered here. */
-export function backendProxy({ backendUrl, agent, logger, metrics }: ProxyDependencies): RequestHandler {
+export function backendProxy({ backendUrl, basePath, agent, logger, metrics }: ProxyDependencies): RequestHandler {
   const proxy = createProxyServer({ target: backendUrl, agent, xfwd: false, proxyTimeout: IDLE_TIMEOUT_MS });
 
   return async (req, res) => {
-    // Express strips the mount path from req.url; the backend needs the whole.
-    req.url = req.originalUrl;
+    // Express strips the mount path from req.url; the backend needs the whole, but for this installation's own.
+    req.url = req.originalUrl.slice(basePath.length);
     forwardClient(req);
     try {
       await proxy.web(req, res).catch((error: unknown) => retryOnce(req, res, error));
@@ -82,7 +83,8 @@ export function backendProxy({ backendUrl, agent, logger, metrics }: ProxyDepend
 
 /** Tell the backend the browser's address, scheme and host, as the proxies in front told this server. */
 function forwardClient(req: Request): void {
-  req.headers["x-forwarded-for"] = req.ip ?? "";
-  req.headers["x-forwarded-proto"] = req.protocol;
-  req.headers["x-forwarded-host"] = req.host;
+  const { ip, host, secure } = clientOf(req);
+  req.headers["x-forwarded-for"] = ip;
+  req.headers["x-forwarded-proto"] = secure ? "https" : "http";
+  req.headers["x-forwarded-host"] = host;
 }

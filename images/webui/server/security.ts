@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import type { ServerResponse } from "node:http";
-import type { Request, RequestHandler, Response } from "express";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { RequestHandler, Response } from "express";
 import helmet from "helmet";
-import { hasSession } from "./session.js";
+import { clientOf } from "./caller.js";
 import { sendProblem } from "./problem.js";
+import type { SessionCookies } from "./session.js";
 
 export const CSRF_HEADER = "x-requested-with";
 export const CSRF_VALUE = "triptych";
@@ -43,11 +44,11 @@ export function nonceOf(res: ServerResponse): string {
 }
 
 /** Refuse forged browser requests to `/bff/*`, and unsafe ones to `/api/*` that a cookie would authorise. */
-export function csrfProtection(): RequestHandler {
+export function csrfProtection(sessions: SessionCookies): RequestHandler {
   return (req, res, next) => {
     const ours = req.path.startsWith("/bff/");
     const unsafe = !SAFE_METHODS.has(req.method);
-    const guarded = ours || (unsafe && hasSession(req) && !req.headers.authorization);
+    const guarded = ours || (unsafe && sessions.has(req) && !req.headers.authorization);
     if (!guarded) return next();
     if (!isSameOrigin(req)) return sendProblem(res, 403, "Forbidden", "Cross-site request refused.");
     if (unsafe && req.headers[CSRF_HEADER] !== CSRF_VALUE) {
@@ -57,13 +58,13 @@ export function csrfProtection(): RequestHandler {
   };
 }
 
-function isSameOrigin(req: Request): boolean {
+function isSameOrigin(req: IncomingMessage): boolean {
   const site = req.headers["sec-fetch-site"];
   if (site !== undefined && site !== "same-origin" && site !== "none") return false;
   const { origin } = req.headers;
   if (origin === undefined) return true;
   try {
-    return new URL(origin).host === req.host;
+    return new URL(origin).host === clientOf(req).host;
   } catch {
     return false;
   }

@@ -1,72 +1,59 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { parseCookie, stringifySetCookie } from "cookie";
-import type { Request, Response } from "express";
 import type { TokenSet } from "./backend.js";
+import { clientOf } from "./caller.js";
 
 /** The tokens a browser's cookies carry; the browser's scripts never see them. */
-export interface SessionCookies {
+export interface SessionTokens {
   access?: string;
   refresh?: string;
 }
 
 const NAMES = { access: "triptych_access", refresh: "triptych_refresh" } as const;
+type Kind = keyof typeof NAMES;
 /** Seconds before its real end at which an access token stops being used. */
 const EARLY_EXPIRY = 10;
 
-/** `__Host-` pins a cookie to this host and TLS, so it is only possible where the browser came by TLS. */
-function cookieName(req: Request, kind: keyof typeof NAMES): string {
-  return req.secure ? `__Host-${NAMES[kind]}` : NAMES[kind];
-}
+/** Keeps sessions in cookies of the path this server is served below (docs/decisions/0017). */
+export class SessionCookies {
+  constructor(private readonly basePath: string) {}
 
-export function readSession(req: Request): SessionCookies {
-  const cookies = parseCookie(req.headers.cookie ?? "");
-  return {
-    access: cookies[cookieName(req, "access")],
-    refresh: cookies[cookieName(req, "refresh")],
-  };
-}
+  read(req: IncomingMessage): SessionTokens {
+    const { cookie } = req.headers;
+    if (cookie === undefined) return {};
+    const cookies = parseCookie(cookie);
+    const { secure } = clientOf(req);
+    return { access: cookies[this.nameOf("access", secure)], refresh: cookies[this.nameOf("refresh", secure)] };
+  }
 
-export function hasSession(req: Request): boolean {
-  const { access, refresh } = readSession(req);
-  return access !== undefined || refresh !== undefined;
-}
+  /** Whether the request brings any token, good or not. */
+  has(req: IncomingMessage): boolean {
+    const { access, refresh } = this.read(req);
+    return access !== undefined || refresh !== undefined;
+  }
 
-export function writeSession(req: Request, res: Response, tokens: TokenSet): void {
-  const accessAge = Math.max(1, tokens.expires_in - EARLY_EXPIRY);
-  appendCookie(req, res, "access", tokens.access_token, accessAge);
-  appendCookie(req, res, "refresh", tokens.refresh_token, remainingLife(tokens.refresh_token));
-}
+  write(req: IncomingMessage, res: ServerResponse, tokens: TokenSet): void {
+    const accessAge = Math.max(1, tokens.expires_in - EARLY_EXPIRY);
+    this.append(req, res, "access", tokens.access_token, accessAge);
+    // The backend bounds a session's life; the browser's end, ending its own session, may come sooner.
+    this.append(req, res, "refresh", tokens.refresh_token, undefined);
+  }
 
-export function clearSession(req: Request, res: Response): void {
-  appendCookie(req, res, "access", "", 0);
-  appendCookie(req, res, "refresh", "", 0);
-}
+  clear(req: IncomingMessage, res: ServerResponse): void {
+    this.append(req, res, "access", "", 0);
+    this.append(req, res, "refresh", "", 0);
+  }
 
-function appendCookie(
-  req: Request,
-  res: Response,
-  kind: keyof typeof NAMES,
-  value: string,
-  maxAge: number | undefined,
-): void {
-  const cookie = stringifySetCookie({
-    name: cookieName(req, kind),
-    value,
-    maxAge,
-    path: "/",
-    httpOnly: true,
-    sameSite: "strict",
-    secure: req.secure,
-  });
-  res.append("Set-Cookie", cookie);
-}
+  /** A prefix that the browser enforces is only possible over TLS, and `__Host-` only for the path `/`. */
+  private nameOf(kind: Kind, secure: boolean): string {
+    if (!secure) return NAMES[kind];
+    return `${this.basePath ? "__Secure-" : "__Host-"}${NAMES[kind]}`;
+  }
 
-/** Seconds until the `exp` of a JWT; undefined (a cookie for the browser session) for any other token. */
-function remainingLife(token: string): number | undefined {
-  try {
-    const payload = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as unknown;
-    const { exp } = payload as { exp?: unknown };
-    return typeof exp === "number" ? Math.max(1, Math.floor(exp - Date.now() / 1000)) : undefined;
-  } catch {
-    return undefined;
+  private append(req: IncomingMessage, res: ServerResponse, kind: Kind, value: string, maxAge: number | undefined): void {
+    const { secure } = clientOf(req);
+    const name = this.nameOf(kind, secure);
+    const path = this.basePath || "/";
+    res.appendHeader("Set-Cookie", stringifySetCookie({ name, value, maxAge, path, httpOnly: true, sameSite: "strict", secure }));
   }
 }

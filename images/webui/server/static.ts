@@ -6,20 +6,23 @@ import { sendProblem } from "./problem.js";
 import { nonceOf } from "./security.js";
 
 /** The built single-page application: hashed assets for ever, the page itself always revalidated. */
-export function staticFiles(directory: string): Router {
+export function staticFiles(directory: string, basePath: string): Router {
   const router = Router();
   const options = { enableBrotli: true, orderPreference: ["br", "gz"] as string[], index: false as const };
-  const assets = { ...options, serveStatic: { immutable: true, maxAge: "1y", fallthrough: true } };
+  const assets = { ...options, serveStatic: { immutable: true, maxAge: "1y", redirect: false } };
   router.use("/assets", expressStaticGzip(join(directory, "assets"), assets));
   router.use("/assets", (_req, res) => sendProblem(res, 404, "Not Found", "No such asset."));
-  router.use(expressStaticGzip(directory, { ...options, serveStatic: { maxAge: "1h" } }));
-  router.use(page(directory));
+  router.use(expressStaticGzip(directory, { ...options, serveStatic: { maxAge: "1h", redirect: false } }));
+  router.use(page(directory, basePath));
   return router;
 }
 
 /** Every other path is a route of the application, which also draws the page for unknown ones. */
-function page(directory: string): RequestHandler {
-  const html = readFileSync(join(directory, "index.html"), "utf8");
+function page(directory: string, basePath: string): RequestHandler {
+  // Vite writes addresses relative to this page, which is served at every depth.
+  const html = readFileSync(join(directory, "index.html"), "utf8")
+    .replaceAll('="./', `="${basePath}/`)
+    .replace("__BASE_PATH__", basePath);
   return (req, res) => {
     if (req.method !== "GET" && req.method !== "HEAD") {
       res.set("Allow", "GET, HEAD");

@@ -5,6 +5,8 @@ import type { AddressInfo } from "node:net";
 export interface SeenRequest {
   method: string;
   path: string;
+  /** Path and query as they came. */
+  url: string;
   headers: IncomingMessage["headers"];
   body: string;
 }
@@ -43,7 +45,7 @@ export class FakeBackend {
     for await (const chunk of req) chunks.push(chunk as Buffer);
     const url = new URL(req.url ?? "/", "http://fake");
     const { method = "GET", headers } = req;
-    const request = { method, path: url.pathname, headers, body: Buffer.concat(chunks).toString() };
+    const request = { method, path: url.pathname, url: req.url ?? "/", headers, body: Buffer.concat(chunks).toString() };
     this.seen.push(request);
     const route = this.routes.get(`${method} ${url.pathname}`) ?? this.standard(request);
     route(request, res);

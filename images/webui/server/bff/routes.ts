@@ -4,16 +4,17 @@ import { callerOf } from "../caller.js";
 import type { Config } from "../config.js";
 import { sendProblem } from "../problem.js";
 import type { Refresher } from "../refresh.js";
-import { clearSession, hasSession, readSession, writeSession } from "../session.js";
+import type { SessionCookies } from "../session.js";
 
 export interface BffDependencies {
   config: Config;
   backend: Backend;
   refresher: Refresher;
+  sessions: SessionCookies;
 }
 
 /** What the single-page application asks of this server itself: session and run-time configuration. */
-export function bffRoutes({ config, backend, refresher }: BffDependencies): Router {
+export function bffRoutes({ config, backend, refresher, sessions }: BffDependencies): Router {
   const router = Router();
   router.use((_req, res, next) => {
     res.set("Cache-Control", "no-store");
@@ -22,7 +23,7 @@ export function bffRoutes({ config, backend, refresher }: BffDependencies): Rout
 
   router.get("/config", (req, res) => {
     const { environment, version } = config;
-    res.json({ environment, version, signed_in: hasSession(req) });
+    res.json({ environment, version, signed_in: sessions.has(req) });
   });
 
   router.post("/login", express.json({ limit: "16kb" }), async (req, res) => {
@@ -35,46 +36,46 @@ export function bffRoutes({ config, backend, refresher }: BffDependencies): Rout
 
   router.post("/logout", async (req, res) => {
     const { access, refresh } = await freshSession(req);
-    clearSession(req, res);
+    sessions.clear(req, res);
     if (refresh) refresher.forget(refresh);
     if (access) await backend.logout(access, refresh, callerOf(req)).catch(ignoreAway);
     res.status(204).end();
   });
 
   router.get("/session", async (req, res) => {
-    const { access, refresh } = readSession(req);
+    const { access, refresh } = sessions.read(req);
     let reply = access ? await backend.me(access, callerOf(req)) : undefined;
     if (reply?.status !== 200 && (!reply || reply.status === 401) && refresh) {
       const result = await refresher.refresh(refresh, callerOf(req));
       if (result.kind === "renewed") {
-        writeSession(req, res, result.tokens);
+        sessions.write(req, res, result.tokens);
         reply = await backend.me(result.tokens.access_token, callerOf(req));
       }
     }
     if (reply?.status === 200) return void res.json({ user: JSON.parse(reply.body) as unknown });
     if (reply && reply.status !== 401) return relay(res, reply);
-    if (hasSession(req)) clearSession(req, res);
+    if (sessions.has(req)) sessions.clear(req, res);
     sendProblem(res, 401, "Unauthorized", "Sign in to go on.");
   });
 
   /** The cookies' tokens, renewed if only the refresh token is left (an expired one cannot log out). */
   async function freshSession(req: Request) {
-    const session = readSession(req);
+    const session = sessions.read(req);
     if (session.access || !session.refresh) return session;
     const result = await refresher.refresh(session.refresh, callerOf(req)).catch(ignoreAway);
     if (result?.kind !== "renewed") return session;
     return { access: result.tokens.access_token, refresh: result.tokens.refresh_token };
   }
 
-  return router;
-}
+  /** Keep the tokens in cookies; a refusal, or the challenge of a second factor, goes on to the browser. */
+  function signIn(req: Request, res: Response, reply: BackendReply): void {
+    if (reply.status !== 200) return relay(res, reply);
+    const tokens = JSON.parse(reply.body) as TokenSet;
+    sessions.write(req, res, tokens);
+    res.json({ user: tokens.user });
+  }
 
-/** Keep the tokens in cookies; a refusal, or the challenge of a second factor, goes on to the browser. */
-function signIn(req: Request, res: Response, reply: BackendReply): void {
-  if (reply.status !== 200) return relay(res, reply);
-  const tokens = JSON.parse(reply.body) as TokenSet;
-  writeSession(req, res, tokens);
-  res.json({ user: tokens.user });
+  return router;
 }
 
 /** Pass a refusal of the backend on as it is: problem details hold no token. */

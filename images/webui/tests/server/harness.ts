@@ -7,21 +7,21 @@ export const CSRF = { "X-Requested-With": "triptych" };
 export const CREDENTIALS = { email: "admin@example.com", password: "admin" };
 
 /** The application in front of a fake backend. */
-export async function startHarness() {
+export async function startHarness(basePath = "") {
   const backend = new FakeBackend();
   const backendUrl = await backend.start();
-  return { backend, app: appFor(backendUrl) };
+  return { backend, app: appFor(backendUrl, basePath) };
 }
 
-export function appFor(backendUrl: string) {
-  const config = { port: 0, backendUrl, environment: "alpha", logLevel: "silent", version: "1.2.3" } as const;
+export function appFor(backendUrl: string, basePath = "") {
+  const config = { port: 0, backendUrl, basePath, environment: "alpha", logLevel: "silent", version: "1.2.3" } as const;
   const logger = createLogger(config);
   return createApp({ config, logger, pages: (_req, res) => void res.send("page") });
 }
 
 /** Sign in and return the cookies as a browser would send them, by name. */
-export async function signIn(app: ReturnType<typeof appFor>): Promise<Record<"access" | "refresh", string>> {
-  const answer = await request(app).post("/bff/login").set(CSRF).send(CREDENTIALS).expect(200);
+export async function signIn(app: ReturnType<typeof appFor>, basePath = ""): Promise<Record<"access" | "refresh", string>> {
+  const answer = await request(app).post(`${basePath}/bff/login`).set(CSRF).send(CREDENTIALS).expect(200);
   const [access = "", refresh = ""] = setCookies(answer).map((cookie) => cookie.split(";", 1)[0] ?? "");
   return { access, refresh };
 }

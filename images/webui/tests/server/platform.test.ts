@@ -1,15 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer, get, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import express from "express";
 import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
 import { ConfigError, readConfig } from "../../server/config.js";
-import { staticFiles } from "../../server/static.js";
 import { appFor, startHarness } from "./harness.js";
 
 describe("configuration", () => {
@@ -24,6 +19,16 @@ describe("configuration", () => {
   ])("refuses %o in one line", (env, message) => {
     expect(() => readConfig(env)).toThrow(ConfigError);
     expect(() => readConfig(env)).toThrow(message);
+  });
+});
+
+describe("a base path", () => {
+  it.each([["/", ""], ["", ""], ["/console", "/console"], ["/team.a/~ui_2", "/team.a/~ui_2"]])("may be %j", (given, basePath) => {
+    expect(readConfig({ BASE_PATH: given })).toMatchObject({ basePath });
+  });
+
+  it.each(["console", "/console/", "//console", "/a/../b", "/.", "/a b", '/a"b', "/a;b", "https://example.com/a"])("may not be %j", (given) => {
+    expect(() => readConfig({ BASE_PATH: given })).toThrow(/^set the environment right: BASE_PATH: takes a path such as \/console/);
   });
 });
 
@@ -43,42 +48,6 @@ describe("health and metrics", () => {
     expect(text).toMatch(/http_requests_total\{method="GET",route="\/api",status="200"\} 2/);
     expect(text).toMatch(/http_request_duration_seconds_count\{method="GET",route="\/api"\} 2/);
     await backend.stop();
-  });
-});
-
-describe("pages", () => {
-  const directory = mkdtempSync(join(tmpdir(), "webui-"));
-  mkdirSync(join(directory, "assets"));
-  writeFileSync(join(directory, "index.html"), '<meta name="csp-nonce" content="__CSP_NONCE__">');
-  writeFileSync(join(directory, "assets/app-1a2b.js"), "plain");
-  writeFileSync(join(directory, "assets/app-1a2b.js.br"), "brotli");
-  const app = express().use(staticFiles(directory));
-
-  it("serves hashed assets for ever, and precompressed", async () => {
-    const answer = await request(app).get("/assets/app-1a2b.js").set("Accept-Encoding", "identity").expect(200, "plain");
-    expect(answer.headers["cache-control"]).toBe("public, max-age=31536000, immutable");
-    const compressed = await request(app).head("/assets/app-1a2b.js").set("Accept-Encoding", "gzip, br").expect(200);
-    expect(compressed.headers).toMatchObject({ "content-encoding": "br", "content-length": "6" });
-  });
-
-  it("serves the page for every route, revalidated, with a nonce of its own each time", async () => {
-    const answers = await Promise.all(["/", "/users", "/no/such"].map((path) => request(app).get(path).expect(200)));
-    for (const { headers } of answers) expect(headers["cache-control"]).toBe("no-cache");
-    expect(new Set(answers.map(({ text }) => text)).size).toBe(3);
-  });
-
-  it("answers 404 for a missing asset and 405 for a write", async () => {
-    await request(app).get("/assets/gone.js").expect(404);
-    await request(app).post("/users").expect(405);
-  });
-
-  it("forbids inline scripts, frames and other origins", async () => {
-    const { headers } = await request(appFor("http://127.0.0.1:9")).get("/login");
-    const policy = headers["content-security-policy"] ?? "";
-    expect(policy).toMatch(/default-src 'none';script-src 'self';style-src 'self' 'nonce-[\w+/=]+'/);
-    expect(policy).toMatch(/frame-ancestors 'none'/);
-    expect(policy).not.toMatch(/unsafe/);
-    expect(headers["x-powered-by"]).toBeUndefined();
   });
 });
 

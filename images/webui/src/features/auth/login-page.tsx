@@ -1,6 +1,7 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { useRouter, useSearch } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
+import { apiAddress } from "@/api/client";
 import { Logo } from "@/components/logo";
 import { Card } from "@/components/ui/card";
 import { safePath } from "@/lib/safe-path";
@@ -24,7 +25,7 @@ export function LoginPage() {
             {t("Your session has ended. Sign in to go on.")}
           </p>
         )}
-        <LoginForm onSuccess={() => router.history.push(safePath(next))} />
+        <LoginForm onSuccess={() => router.history.push(apiAddress(safePath(next)))} />
       </Card>
       {config.environment === "alpha" && (
         <p className="text-center text-muted">
