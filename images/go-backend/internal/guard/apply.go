@@ -34,6 +34,7 @@ type installer struct {
 	slots      *slots
 	entries    []entry // in order
 	generation uint32
+	failures   uint32 // since it came into force
 }
 
 func newInstaller(tables Tables) *installer {
@@ -53,13 +54,15 @@ func (i *installer) install(nodes []resolved, rules []*Rule, policy xdp.Policy) 
 		i.slots.abandon(plan)
 		return 0, err
 	}
-	next := i.generation + 1
+	// No number twice: packets remember what one said, if only for a moment. Two further, because policies take turns.
+	next := i.generation + 1 + 2*i.failures
 	changes := compare(i.entries, wanted, next)
 	if err := i.write(plan, changes, policy, next); err != nil {
+		i.failures++
 		i.slots.abandon(plan)
 		return 0, failed(err)
 	}
-	i.generation = next
+	i.generation, i.failures = next, 0
 	left, err := i.delete(changes.removed)
 	i.entries = wanted
 	if err != nil {

@@ -196,6 +196,47 @@ func TestFailedRevisionChangesNothing(t *testing.T) {
 	}
 }
 
+// undone switches once, lets a packet see the revision, and then goes back and fails.
+type undone struct {
+	Tables
+	judge func()
+	fails bool
+}
+
+func (u *undone) Switch(generation uint32) error {
+	if err := u.Tables.Switch(generation); err != nil || !u.fails {
+		return err
+	}
+	u.judge()
+	u.fails = false
+	return errors.Join(errFaulty, u.Tables.Switch(generation-1))
+}
+
+// TestNothingIsRememberedOfAFailedRevision has a packet see a revision whose switch then fails.
+func TestNothingIsRememberedOfAFailedRevision(t *testing.T) {
+	bench := newBench(t, Policy{})
+	frame := udp4(enemy, 1000, 2000)
+	actions := func() uint32 {
+		action, err := bench.program.Run(frame)
+		must(t, err)
+		return action
+	}
+	var seen uint32
+	bench.guard.installer.tables = &undone{Tables: bench.guard.installer.tables, fails: true, judge: func() { seen = actions() }}
+	_, err := bench.guard.Apply(&Change{Number: 2, Upserts: []*Rule{rule("deny", "203.0.113.0/24", xdp.ActionDeny)}})
+	if grpcstatus.Code(err) != codes.Internal || seen != 1 {
+		t.Fatalf("error %v, action %d while the revision was in force", err, seen)
+	}
+	if got := actions(); got != 2 {
+		t.Errorf("action %d after the switch failed", got)
+	}
+	_, err = bench.guard.Apply(&Change{Number: 2, Upserts: []*Rule{rule("other", "100.64.0.0/10", xdp.ActionDeny)}})
+	must(t, err)
+	if got := actions(); got != 2 {
+		t.Errorf("action %d under the next revision", got)
+	}
+}
+
 func TestRulesEnd(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	ending := rule("ending", "203.0.113.0/24", xdp.ActionDeny, func(rule *Rule) { rule.ExpiresAt = end })

@@ -358,6 +358,36 @@ func TestBuckets(t *testing.T) {
 	bench.check(t)
 }
 
+// TestManySources has more sources than the program remembers look-ups of, some of them one family's likeness of the
+// other's, in turn and again.
+func TestManySources(t *testing.T) {
+	random := rand.New(rand.NewPCG(4, 4))
+	var rules []*Rule
+	var sources []netip.Addr
+	for number := range 20_000 {
+		source := netip.AddrFrom4([4]byte{10, 0, byte(number >> 8), byte(number)})
+		if number%2 == 0 {
+			source = netip.AddrFrom16([16]byte{10, 0, byte(number >> 8), byte(number + number/2%2)})
+		}
+		sources = append(sources, source)
+		if number%500 < 2 {
+			rules = append(rules, rule(fmt.Sprint("deny-", number), netip.PrefixFrom(source, source.BitLen()).String(), xdp.ActionDeny))
+		}
+	}
+	bench := newBench(t, Policy{}, rules...)
+	for range 3 {
+		random.Shuffle(len(sources), func(i, j int) { sources[i], sources[j] = sources[j], sources[i] })
+		for _, source := range sources {
+			frame := udp6
+			if source.Is4() {
+				frame = udp4
+			}
+			bench.run(t, frame(source, 1000, 2000))
+		}
+	}
+	bench.check(t)
+}
+
 // TestFuzz compares program and reference on random rules and mutated packets; the seed makes a failure repeatable.
 func TestFuzz(t *testing.T) {
 	const rounds, packets = 50, 20_000

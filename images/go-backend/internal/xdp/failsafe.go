@@ -14,6 +14,8 @@ import (
 const DefaultFailSafe = "tcp/22,tcp/6443,tcp/2379-2380,tcp/10250," +
 	"reply:tcp/22,reply:tcp/6443,reply:tcp/2379-2380,reply:tcp/10250,reply:tcp/53,reply:udp/53"
 
+const portsPerWord = 8 // as in bpf/guard.c
+
 // FailSafe are ports that always pass.
 type FailSafe []FailSafeRange
 
@@ -86,15 +88,15 @@ func (r FailSafeRange) flag() guardPortFlag {
 }
 
 func (f FailSafe) write(ports *ebpf.Map) error {
-	flags := map[uint32]uint8{}
+	words := map[uint32]uint64{}
 	for _, ports := range f {
 		for port := uint32(ports.First); port <= uint32(ports.Last); port++ {
-			flags[port] |= uint8(ports.flag())
+			words[port/portsPerWord] |= uint64(ports.flag()) << (port % portsPerWord * 8)
 		}
 	}
-	for port, value := range flags {
-		if err := ports.Put(port, value); err != nil {
-			return fmt.Errorf("write fail-safe port %d: %w", port, err)
+	for word, flags := range words {
+		if err := ports.Put(word, flags); err != nil {
+			return fmt.Errorf("write the fail-safe ports from %d: %w", word*portsPerWord, err)
 		}
 	}
 	return nil

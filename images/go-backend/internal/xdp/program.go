@@ -41,11 +41,17 @@ func Load(options LoadOptions) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The coarse clock moves once a tick.
+	var tick unix.Timespec
+	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &tick); err != nil {
+		return nil, fmt.Errorf("read the length of the kernel's tick: %w", err)
+	}
 	if options.SampleInterval == 0 {
 		options.SampleInterval = DefaultSampleInterval
 	}
 	err = errors.Join(
 		spec.Variables["clock_stopped"].Set(options.StopClock),
+		spec.Variables["tick"].Set(uint64(tick.Nano())),
 		spec.Variables["sample_interval"].Set(uint64(options.SampleInterval)),
 	)
 	if err != nil {
@@ -88,7 +94,7 @@ func (p *Program) replacements() map[string]*ebpf.Map {
 		"buckets": own.Buckets, "chains": own.Chains, "conditions": own.Conditions, "counters": own.Counters,
 		"fail_safe_ports": own.FailSafePorts, "current_packet": own.CurrentPacket, "generation": own.Generation,
 		"ingest_destinations": own.IngestDestinations, "ingest_sequences": own.IngestSequences,
-		"ingest_sockets": own.IngestSockets, "ipv4_prefixes": own.Ipv4Prefixes, "ipv6_prefixes": own.Ipv6Prefixes,
+		"ingest_sockets": own.IngestSockets, "memory": own.Memory, "ipv4_prefixes": own.Ipv4Prefixes, "ipv6_prefixes": own.Ipv6Prefixes,
 		"policies": own.Policies, "rule_counters": own.RuleCounters, "samplers": own.Samplers, "samples": own.Samples,
 	}
 }

@@ -2,6 +2,7 @@ package xdp
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -156,18 +157,23 @@ func (t *Tables) WritePolicy(generation uint32, policy Policy) error {
 	return nil
 }
 
-// Switch makes a generation the current one, and returns when no packet is judged by an older one any more.
+// Switch makes a generation the current one, and returns when no packet is judged by an older one any more. On an error
+// the older one is in force, but packets may have seen this one: its number must not come again.
 func (t *Tables) Switch(generation uint32) error {
-	if err := t.objects.Generation.Put(uint32(0), generation); err != nil {
-		return fmt.Errorf("switch to generation %d: %w", generation, err)
-	}
-	// The kernel waits for running programs when an entry of a map of maps changes.
 	chunk, err := t.chunk(0)
 	if err != nil {
 		return err
 	}
+	var before uint32
+	if err := t.objects.Generation.Lookup(uint32(0), &before); err != nil {
+		return fmt.Errorf("read the generation: %w", err)
+	}
+	if err := t.objects.Generation.Put(uint32(0), generation); err != nil {
+		return fmt.Errorf("switch to generation %d: %w", generation, err)
+	}
+	// The kernel waits for running programs when an entry of a map of maps changes.
 	if err := t.objects.RuleCounters.Put(uint32(0), chunk); err != nil {
-		return fmt.Errorf("wait for running programs: %w", err)
+		return errors.Join(fmt.Errorf("wait for running programs: %w", err), t.objects.Generation.Put(uint32(0), before))
 	}
 	return nil
 }

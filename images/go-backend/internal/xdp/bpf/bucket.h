@@ -42,6 +42,14 @@ static __always_inline enum bucket_answer spend(struct bucket *bucket, const str
 	return BUCKET_WITHIN;
 }
 
+// Not static, as look_reference_up.
+__noinline int add_bucket(void)
+{
+	struct packet *packet = this_packet();
+
+	return packet ? bpf_map_update_elem(&buckets, &packet->key.bucket, &packet->fresh_bucket, BPF_ANY) : 0;
+}
+
 static __always_inline enum bucket_answer take_token(struct packet *packet, const struct limit *limit, __u32 rule)
 {
 	struct bucket_key *key = &packet->key.bucket;
@@ -57,6 +65,6 @@ static __always_inline enum bucket_answer take_token(struct packet *packet, cons
 	packet->fresh_bucket.packets_full_at = 0;
 	packet->fresh_bucket.syns_full_at = 0;
 	enum bucket_answer answer = spend(&packet->fresh_bucket, limit, packet);
-	bpf_map_update_elem(&buckets, key, &packet->fresh_bucket, BPF_ANY);
+	add_bucket();
 	return answer;
 }

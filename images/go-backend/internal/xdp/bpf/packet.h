@@ -61,14 +61,26 @@ struct bucket {
 };
 
 // What the guard knows about the packet it looks at, and the keys it makes from that. Kept in a map, not on the stack:
-// without CAP_PERFMON the verifier puts a barrier behind nearly every write to the stack, which triples the time.
+// without CAP_PERFMON the verifier puts a barrier behind nearly every write to the stack, which triples the time. The
+// compiler must find no reason to keep more than a few values at once, or it uses the stack after all: so what is needed
+// again later is read from here again, and keys come first, where they need no pointer of their own.
 struct packet {
+	union {
+		__u32 index;
+		struct ipv4_prefix ipv4;
+		struct ipv6_prefix ipv6;
+		struct bucket_key bucket;
+	} key;
+	struct bucket fresh_bucket;
 	union {
 		__be32 ipv4;
 		__u64 ipv6[2]; // as it is in the packet
 	} source, destination;
 	__u64 now; // nanoseconds
 	__u32 length;
+	__u32 generation; // of the rules that judge it
+	__u32 reference; // what applies to its source
+	__u32 rule; // the counter of the rule that decided, or NO_RULE
 	__u16 source_port; // host byte order
 	__u16 destination_port;
 	__u8 kind;
@@ -79,13 +91,6 @@ struct packet {
 	bool acknowledges; // TCP with ACK
 	bool neighbour_discovery;
 	bool plain; // neither a fragment nor behind IPv6 extension headers
-	union {
-		__u32 index;
-		struct ipv4_prefix ipv4;
-		struct ipv6_prefix ipv6;
-		struct bucket_key bucket;
-	} key;
-	struct bucket fresh_bucket;
 };
 
 struct {
@@ -109,7 +114,7 @@ static __always_inline struct packet *new_packet(void)
 	struct packet *packet = this_packet();
 
 	if (packet)
-		__builtin_memset(packet, 0, offsetof(struct packet, key));
+		__builtin_memset(&packet->source, 0, sizeof(*packet) - offsetof(struct packet, source));
 	return packet;
 }
 

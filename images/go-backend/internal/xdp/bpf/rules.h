@@ -89,6 +89,26 @@ struct {
 	__uint(max_entries, MAX_PREFIXES);
 } ipv6_prefixes SEC(".maps");
 
+#define MEMORY_BITS 12
+#define MIX 0x9e3779b97f4a7c15 // odd, so that multiplying loses nothing; its upper bits depend on every bit below
+#define MIX_LOWER 0xd6e8feb86659fd93
+
+// The answer of the last look-up of a source. It holds for one generation, in which nothing that it names changes.
+struct remembered {
+	__u64 source[2];
+	__u32 generation; // 0, in which nothing is enforced: empty
+	__u32 reference;
+	__u64 kind; // enum packet_kind
+};
+
+// Sources of late, by a hash. Walking the prefixes takes a step for each doubling of their number: this one.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct remembered);
+	__uint(max_entries, 1 << MEMORY_BITS);
+} memory SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
@@ -169,16 +189,71 @@ static __always_inline struct prefix_entry *find_prefix(struct packet *packet)
 	return bpf_map_lookup_elem(&ipv6_prefixes, &packet->key.ipv6);
 }
 
-// What applies to the source of a packet, in a generation.
-static __always_inline __u32 find_reference(struct packet *packet, __u32 current)
+// Read once, so that all of a packet is judged by the same rules.
+static __always_inline void read_generation(struct packet *packet)
 {
-	struct prefix_entry *entry = find_prefix(packet);
+	__u32 *counted = at(&generation, 0, packet);
 
-	if (!entry)
-		return REFERENCE_NONE;
-	// Both are read first: choosing between their addresses would take CAP_PERFMON.
-	__u32 before = *(volatile __u32 *)&entry->before, after = *(volatile __u32 *)&entry->after;
-	return current >= entry->since ? after : before;
+	packet->generation = counted ? *(volatile __u32 *)counted : 0;
+}
+
+static __always_inline struct policy *current_policy(struct packet *packet)
+{
+	return at(&policies, packet->generation % 2, packet);
+}
+
+static __always_inline struct remembered *memory_of_source(struct packet *packet)
+{
+	__u64 mixed = (packet->source.ipv6[0] ^ packet->source.ipv6[1] * MIX_LOWER) * MIX;
+
+	return at(&memory, mixed >> (64 - MEMORY_BITS), packet);
+}
+
+static __always_inline bool is_remembered(const struct remembered *remembered, const struct packet *packet)
+{
+	return remembered->generation == packet->generation && remembered->kind == packet->kind &&
+	       remembered->source[0] == packet->source.ipv6[0] && remembered->source[1] == packet->source.ipv6[1];
+}
+
+static __always_inline void remember(struct packet *packet)
+{
+	struct remembered *remembered = memory_of_source(packet);
+
+	if (!remembered)
+		return;
+	remembered->source[0] = packet->source.ipv6[0];
+	remembered->source[1] = packet->source.ipv6[1];
+	remembered->generation = packet->generation;
+	remembered->reference = packet->reference;
+	remembered->kind = packet->kind;
+}
+
+// Not static: a function of its own leaves its caller registers enough to keep off the stack.
+__noinline int look_reference_up(void)
+{
+	struct packet *packet = this_packet();
+
+	if (!packet)
+		return 0;
+	struct prefix_entry *entry = find_prefix(packet);
+	if (entry) {
+		// Both are read first: choosing between their addresses would take CAP_PERFMON.
+		__u32 before = *(volatile __u32 *)&entry->before, after = *(volatile __u32 *)&entry->after;
+		packet->reference = packet->generation >= entry->since ? after : before;
+	}
+	remember(packet);
+	return 0;
+}
+
+// Leaves in packet->reference what applies to the source of a packet, in its generation.
+static __always_inline void find_reference(struct packet *packet)
+{
+	struct remembered *remembered = memory_of_source(packet);
+
+	if (remembered && is_remembered(remembered, packet))
+		packet->reference = remembered->reference;
+	else
+		look_reference_up();
 }
 
 // Whether a port is in one of the ranges; without branches, which the verifier would all follow.

@@ -19,6 +19,7 @@ enum verdict {
 	DROP_SYN_LIMIT,
 	DROP_DEFAULT,
 	VERDICTS,
+	UNDECIDED = VERDICTS,
 };
 
 struct counter {
@@ -80,7 +81,7 @@ static __always_inline void count(enum verdict verdict, struct packet *packet)
 	}
 }
 
-static __always_inline void take_sample(enum verdict verdict, struct packet *packet, __u32 rule)
+static __always_inline void take_sample(enum verdict verdict, struct packet *packet)
 {
 	struct sampler *sampler = at(&samplers, verdict >= DROP_MALFORMED, packet);
 
@@ -95,12 +96,12 @@ static __always_inline void take_sample(enum verdict verdict, struct packet *pac
 		sampler->skipped++;
 		return;
 	}
-	sample->time = packet->now;
+	sample->time = bpf_ktime_get_ns();
 	__builtin_memcpy(sample->source, &packet->source, sizeof(sample->source));
 	__builtin_memcpy(sample->destination, &packet->destination, sizeof(sample->destination));
 	sample->weight = sampler->skipped + 1;
 	sample->length = packet->length;
-	sample->rule = rule;
+	sample->rule = packet->rule;
 	sample->source_port = packet->source_port;
 	sample->destination_port = packet->destination_port;
 	sample->kind = packet->kind;
