@@ -7,6 +7,7 @@ import argparse
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -94,6 +95,7 @@ def webui() -> Iterator[Command]:
     if not installed.exists() or installed.stat().st_mtime < locked.stat().st_mtime:
         yield ["npm", "ci", "--no-audit", "--no-fund"], directory
     yield ["npm", "run", "--silent", "lint"], directory
+    yield [sys.executable, "ci/openapi.py", "--check"], ROOT
 
 
 LINTERS: dict[str, Callable[[], Iterator[Command]]] = {

@@ -132,8 +132,8 @@ def _start_background(services: Services) -> None:
 def build_services(settings: Settings) -> Services:
     """Everything that one process holds; connects to nothing yet."""
     check_keys(settings)
-    metrics = Metrics()
     redis = _redis(settings)
+    metrics = Metrics(redis)
     database = Database(settings, on_error=lambda outcome: metrics.transactions.labels(outcome).inc())
     metrics.registry.register(PoolCollector(database))
     fence = AddressFence(settings.webhook_networks)

@@ -121,6 +121,15 @@ def healthcheck() -> None:
         raise click.ClickException(f"{url}: not ok")
 
 
+@cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the REST API."""
+    from backend.app import create_app
+
+    (api,) = create_app(_settings()).extensions["flask-smorest"]["apis"].values()
+    click.echo(json.dumps(api["ext_obj"].spec.to_dict()))
+
+
 @cli.command("bootstrap-secrets")
 @click.option("--file", "path", required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--timeout", default=120, show_default=True, help="Seconds to try while the API is away.")

@@ -14,14 +14,22 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
+from redis import Redis
+
+from backend.status.traffic import Traffic
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
-    """A registry of its own per application, so that two in one process do not clash."""
+    """A registry of its own per application, so that two in one process do not clash.
 
-    def __init__(self):
+    Args:
+        redis: where the replicas add up what the dashboard draws.
+    """
+
+    def __init__(self, redis: Redis | None):
+        self.traffic = Traffic(redis)
         self.registry = CollectorRegistry()
         for collector in (GCCollector, PlatformCollector, ProcessCollector):
             collector(registry=self.registry)
@@ -54,6 +62,12 @@ class Metrics:
             registry=self.registry,
         )
 
+    def count_login(self, outcome: str) -> None:
+        """Count an attempt to sign in: `accepted`, `challenged` (its second step follows), `refused` or `throttled`."""
+        self.logins.labels(outcome).inc()
+        if outcome != "challenged":
+            self.traffic.count("logins" if outcome == "accepted" else "refused_logins")
+
 
 def init_metrics(app: Flask, metrics: Metrics) -> None:
     """Count and time every request by its route pattern."""
@@ -68,6 +82,8 @@ def init_metrics(app: Flask, metrics: Metrics) -> None:
         method = request.method if request.method in _METHODS else "other"
         metrics.requests.labels(method, route, response.status_code).inc()
         metrics.latency.labels(method, route).observe(time.perf_counter() - g.started)
+        if route.startswith("/api/"):
+            metrics.traffic.count("requests", *(["failures"] if response.status_code >= 500 else []))
         return response
 
 

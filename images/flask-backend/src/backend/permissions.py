@@ -55,6 +55,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "audit.export_events": ADMINS,
     "permissions.get_permissions": ANYBODY_SIGNED_IN,
     "status.get_status": ANYBODY_SIGNED_IN,
+    "status.get_traffic": ANYBODY_SIGNED_IN,
     # Who may start, cancel and read the output of a job depends on its kind, too: jobs/registry.py.
     "jobs.list_jobs": ANYBODY_SIGNED_IN,
     "jobs.get_job": ANYBODY_SIGNED_IN,

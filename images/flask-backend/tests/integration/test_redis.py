@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from api_client import ApiClient, assert_problem, make_settings, reset
 
 from backend.app import create_app
 from backend.auth import counters, throttle
+from backend.status.traffic import STEP_SECONDS, STEPS, Traffic
 
 
 @pytest.fixture
@@ -56,3 +59,20 @@ def test_away_and_back(replicas, redis_server, monkeypatch):
     assert {part["name"]: part["status"] for part in fresh.get("/api/v1/status").json["components"]}[
         "redis"
     ] == "healthy"
+
+
+def test_replicas_add_their_traffic_up(replicas):
+    clock = [time.time()]
+    one, two = (app.extensions["backend"].metrics for app in replicas)
+    for metrics in (one, two):
+        metrics.traffic = Traffic(metrics.traffic._redis, lambda: clock[0])
+    for metrics in (one, two, two):
+        metrics.traffic.count("requests")
+    clock[0] += STEP_SECONDS
+    for metrics in (one, two):
+        metrics.traffic.count("requests")
+        metrics.traffic._writer.submit(lambda: None).result(timeout=5)
+    document = one.traffic.recent()
+    assert document["scope"] == "platform"
+    assert document["points"][-1]["requests"] == 3
+    assert len(document["points"]) == STEPS

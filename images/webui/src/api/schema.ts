@@ -1099,6 +1099,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/status/traffic": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Requests to the API and logins in the last quarter of an hour */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Traffic"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -1939,6 +1976,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/guard/drops": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Samples of dropped packets as they happen (Server-Sent Events) */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": string;
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -2359,6 +2433,29 @@ export interface components {
             schema_version: number | null;
             components: components["schemas"]["Component"][];
             fast_path: components["schemas"]["FastPath"];
+        };
+        TrafficPoint: {
+            /**
+             * Format: date-time
+             * @description When the step began
+             */
+            at: string;
+            requests: number;
+            /** @description Requests answered with 5xx */
+            failures: number;
+            logins: number;
+            /** @description Wrong or throttled */
+            refused_logins: number;
+        };
+        Traffic: {
+            /**
+             * @description Whose: of all replicas, or without Redis of the one that answers
+             * @enum {string}
+             */
+            scope: "platform" | "replica";
+            step_seconds: number;
+            /** @description Steps that are over, oldest first */
+            points: components["schemas"]["TrafficPoint"][];
         };
         Progress: {
             done: number;

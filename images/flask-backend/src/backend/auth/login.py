@@ -41,12 +41,12 @@ def login(services: Services, email: str, password: str, client: Client) -> dict
     fits = services.hasher.check(password, user["password_hash"] if user else None)
     answer = _password_fits(services, user, password, client) if fits and user["is_active"] else None
     if answer is None:
-        services.metrics.logins.labels("refused").inc()
+        services.metrics.count_login("refused")
         log.info("login refused", address=client.address)
         services.database.write(lambda db: audit.record(db, "auth.login_failed", "user", email, actor=user))
         raise Problem(*_BAD_CREDENTIALS)
     services.throttle.succeeded(attempt)
-    services.metrics.logins.labels("challenged" if "challenge_token" in answer else "accepted").inc()
+    services.metrics.count_login("challenged" if "challenge_token" in answer else "accepted")
     return answer
 
 
@@ -72,10 +72,10 @@ def login_second_factor(services: Services, challenge_token: str, code: str, cli
 
     session_id = services.database.write(work)
     if session_id is None:
-        services.metrics.logins.labels("refused").inc()
+        services.metrics.count_login("refused")
         raise Problem(*_BAD_CODE)
     services.throttle.succeeded(attempt)
-    services.metrics.logins.labels("accepted").inc()
+    services.metrics.count_login("accepted")
     return tokens_answer(services.tokens, user, session_id, token)
 
 
@@ -103,7 +103,7 @@ def begin_attempt(services: Services, kind: str, email: str, client: Client) -> 
     try:
         return services.throttle.begin(kind, email, client.address, is_known)
     except Throttled as throttled:
-        services.metrics.logins.labels("throttled").inc()
+        services.metrics.count_login("throttled")
         detail = f"Too many failed attempts; wait {throttled.retry_after} s before the next one."
         raise Problem(429, detail, "throttled", retry_after=throttled.retry_after) from None
 

@@ -1,8 +1,10 @@
-"""Body of `GET /api/v1/status`."""
+"""Bodies of `GET /api/v1/status` and of what is below it."""
 
 from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
+
+from backend.fields import UtcDateTime
 
 
 class ComponentSchema(Schema):
@@ -54,3 +56,23 @@ class StatusSchema(Schema):
     schema_version = fields.Integer(required=True, allow_none=True)
     components = fields.List(fields.Nested(ComponentSchema), required=True)
     fast_path = fields.Nested(FastPathSchema, required=True)
+
+
+class TrafficPointSchema(Schema):
+    at = UtcDateTime(required=True, metadata={"description": "When the step began"})
+    requests = fields.Integer(required=True)
+    failures = fields.Integer(required=True, metadata={"description": "Requests answered with 5xx"})
+    logins = fields.Integer(required=True)
+    refused_logins = fields.Integer(required=True, metadata={"description": "Wrong or throttled"})
+
+
+class TrafficSchema(Schema):
+    scope = fields.String(
+        required=True,
+        validate=validate.OneOf(["platform", "replica"]),
+        metadata={"description": "Whose: of all replicas, or without Redis of the one that answers"},
+    )
+    step_seconds = fields.Integer(required=True)
+    points = fields.List(
+        fields.Nested(TrafficPointSchema), required=True, metadata={"description": "Steps that are over, oldest first"}
+    )
