@@ -13,6 +13,7 @@ export type ComponentStatus = Schemas["Component"];
 export type PermissionDocument = Schemas["Permissions"];
 export type AuditEvent = Schemas["AuditEvent"];
 export type FastPathNode = Schemas["Node"];
+export type Traffic = Schemas["Traffic"];
 
 export const ROLES: readonly Role[] = ["admin", "maintainer", "viewer"];
 export type Job = Schemas["Job"];

@@ -6,7 +6,6 @@ const cache = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat>();
 export const formatCount = (value: number) => numbers("whole", {}).format(value);
 export const formatCompact = (value: number) =>
   numbers("compact", { maximumFractionDigits: 1, notation: "compact" }).format(value);
-export const formatPercent = (share: number) => numbers("percent", { style: "percent", maximumFractionDigits: 1 }).format(share);
 
 /** An RFC 3339 time in the reader's zone and language; the text itself when it is no time. */
 export function formatTime(value: string): string {

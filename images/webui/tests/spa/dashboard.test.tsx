@@ -1,7 +1,7 @@
-import { screen, within } from "@testing-library/react";
+import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
-import type { FastPathNode, PlatformStatus } from "@/api/types";
-import { counterRates } from "@/features/dashboard/status";
+import type { FastPathNode, PlatformStatus, Traffic } from "@/api/types";
+import { counterRates, packetRates } from "@/features/dashboard/status";
 import { openApp, signedInAs, STATUS } from "./harness";
 
 const NODE: FastPathNode = {
@@ -47,6 +47,55 @@ describe("dashboard", () => {
   });
 });
 
+describe("traffic", () => {
+  const STEPS: Traffic = {
+    scope: "platform",
+    step_seconds: 10,
+    points: [
+      { at: "2026-11-20T10:00:00Z", requests: 10, failures: 0, logins: 0, refused_logins: 0 },
+      { at: "2026-11-20T10:00:10Z", requests: 25, failures: 5, logins: 1, refused_logins: 2 },
+    ],
+  };
+  const chart = async (name: string) => within(await screen.findByRole("region", { name }));
+  const texts = async (name: string) => (await chart(name)).getAllByRole("listitem").map(({ textContent }) => textContent);
+
+  it("is drawn with its newest values in words, of all replicas", async () => {
+    openApp("/", { ...signedInAs("viewer"), "GET /api/v1/status/traffic": () => ({ body: STEPS }) });
+    expect(await texts("API requests per second")).toEqual(["Answered2.5", "Failed0.5"]);
+    expect(await texts("Logins per minute")).toEqual(["Signed in6", "Refused12"]);
+    expect(screen.getAllByText("All backend replicas together")).toHaveLength(2);
+    expect(screen.queryByRole("region", { name: "Fast-path packets per second" })).not.toBeInTheDocument();
+  });
+
+  it("tells the values at the pointer", async () => {
+    openApp("/", { ...signedInAs("viewer"), "GET /api/v1/status/traffic": () => ({ body: STEPS }) });
+    const region = await screen.findByRole("region", { name: "API requests per second" });
+    const drawing = region.querySelector("svg");
+    if (!drawing) throw new Error("nothing is drawn");
+    fireEvent.pointerMove(drawing, { clientX: 0 });
+    await waitFor(async () => expect(await texts("API requests per second")).toEqual(["Answered1", "Failed0"]));
+    fireEvent.pointerLeave(drawing);
+    await waitFor(async () => expect(await texts("API requests per second")).toEqual(["Answered2.5", "Failed0.5"]));
+  });
+
+  it("says when it is of one replica, and when nothing is counted yet", async () => {
+    openApp("/", { ...signedInAs("viewer"), "GET /api/v1/status/traffic": () => ({ body: { ...STEPS, scope: "replica", points: [] } }) });
+    const region = await chart("API requests per second");
+    expect(region.getByText(/^Of one backend replica/)).toBeInTheDocument();
+    expect(region.getByText(/^Counting/)).toBeInTheDocument();
+  });
+
+  it("of the fast path is the sum over nodes and protocols between two polls", () => {
+    const at = (packets: number, at: number) => {
+      const nodes = ["a", "b"].map((node) => ({ ...NODE, node, counters: [{ protocol: "tcp", packets, bytes: packets }] }));
+      return { status: { ...STATUS, fast_path: { state: "running" as const, nodes } }, at };
+    };
+    const { times, values } = packetRates({ current: at(1500, 10_000), earlier: [at(1000, 5_000), at(9_999, 0)] });
+    expect(values).toEqual([undefined, undefined, 200]);
+    expect(times.map((time) => time - (times[0] ?? 0))).toEqual([0, 5_000, 10_000]);
+  });
+});
+
 describe("counter rates", () => {
   const sample = (packets: number, bytes: number, at: number) => {
     const node = { ...NODE, counters: [{ protocol: "tcp", packets, bytes }] };
@@ -54,7 +103,7 @@ describe("counter rates", () => {
   };
   const rates = (previous: ReturnType<typeof sample> | undefined, current: ReturnType<typeof sample>) => {
     const [node] = current.status.fast_path.nodes;
-    return node && counterRates(node, { current, previous })[0];
+    return node && counterRates(node, { current, earlier: previous ? [previous] : [] })[0];
   };
 
   it("are per second between two samples", () => {

@@ -50,7 +50,7 @@ const operation = (name: string, roles: Role[]) => ({ name, method: "GET", path:
 export const PERMISSIONS: PermissionDocument = {
   roles: EVERYBODY,
   operations: [
-    ...["auth.me", "status.get_status", "permissions.get_permissions"].map((name) => operation(name, EVERYBODY)),
+    ...["auth.me", "status.get_status", "status.get_traffic", "permissions.get_permissions"].map((name) => operation(name, EVERYBODY)),
     ...["users.list_users", "users.get_user", "audit.list_events", "audit.export_events"].map((name) => operation(name, ["admin"])),
   ],
 };
@@ -62,6 +62,7 @@ export function openApp(path: string, routes: Record<string, Handler> = {}) {
     "GET /bff/config": () => ({ body: { environment: "alpha", version: "0.1.0", signed_in: "GET /bff/session" in routes } }),
     "GET /healthz": () => ({ body: { status: "ok" } }),
     "GET /api/v1/status": () => ({ body: STATUS }),
+    "GET /api/v1/status/traffic": () => ({ body: { scope: "replica", step_seconds: 10, points: [] } }),
     "GET /api/v1/permissions": () => ({ body: PERMISSIONS }),
     ...routes,
   };

@@ -8,6 +8,7 @@ import { COMPONENT_NAMES, ComponentGrid, ComponentGridSkeleton, type ShownCompon
 import { FastPathPanel } from "./fast-path-panel";
 import { Installation } from "./installation";
 import { statusQuery, webuiQuery, type StatusData } from "./status";
+import { TrafficCharts } from "./traffic";
 
 export function DashboardPage() {
   const { t } = useTranslation();
@@ -27,6 +28,7 @@ export function DashboardPage() {
           {status.isPending ? <ComponentGridSkeleton /> : <ComponentGrid components={shownComponents(status, webui)} />}
         </section>
         {status.isPending && <Skeleton className="h-20 rounded-xl" />}
+        <TrafficCharts status={status.error ? undefined : status.data} />
         {status.data && <Installation status={status.data.current.status} />}
         {status.data && !status.error && <FastPathPanel data={status.data} />}
       </div>

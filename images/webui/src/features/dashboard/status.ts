@@ -13,9 +13,12 @@ export interface Sample {
 
 export interface StatusData {
   current: Sample;
-  /** The poll before, for rates. */
-  previous: Sample | undefined;
+  /** The polls before, the newest first, for rates. */
+  earlier: readonly Sample[];
 }
+
+/** As long as a page left open remembers: five minutes. */
+const KEPT = 60;
 
 const KEY = ["status"];
 
@@ -26,9 +29,10 @@ export const statusQuery = (client: QueryClient) =>
     refetchInterval: POLL_MS,
     retry: false,
     queryFn: async ({ signal }): Promise<StatusData> => {
-      const previous = client.getQueryData<StatusData>(KEY)?.current;
+      const before = client.getQueryData<StatusData>(KEY);
       const status = await bodyOf(api.GET("/api/v1/status", { signal }));
-      return { current: { status, at: performance.now() }, previous };
+      const earlier = before ? [before.current, ...before.earlier].slice(0, KEPT) : [];
+      return { current: { status, at: performance.now() }, earlier };
     },
   });
 
@@ -54,7 +58,7 @@ export interface CounterRate {
 }
 
 /** Counters of one node with their rates between two samples. */
-export function counterRates(node: FastPathNode, { current, previous }: StatusData): CounterRate[] {
+export function counterRates(node: FastPathNode, { current, earlier: [previous] }: StatusData): CounterRate[] {
   const before = previous?.status.fast_path.nodes.find((other) => other.node === node.node)?.counters;
   const seconds = previous ? (current.at - previous.at) / 1000 : 0;
   return node.counters.map((counter) => {
@@ -66,4 +70,17 @@ export function counterRates(node: FastPathNode, { current, previous }: StatusDa
       bytesPerSecond: rising ? (counter.bytes - old.bytes) / seconds : undefined,
     };
   });
+}
+
+/** Packets per second of all nodes together, from each poll to the next; undefined where it is not known. */
+export function packetRates({ current, earlier }: StatusData): { times: number[]; values: (number | undefined)[] } {
+  const samples = [current, ...earlier].reverse();
+  const values = samples.map((sample, index) => {
+    const { nodes } = sample.status.fast_path;
+    const previous = samples[index - 1];
+    const rates = nodes.flatMap((node) => counterRates(node, { current: sample, earlier: previous ? [previous] : [] }));
+    const known = rates.map(({ packetsPerSecond }) => packetsPerSecond).filter((rate) => rate !== undefined);
+    return known.length === 0 ? undefined : known.reduce((sum, rate) => sum + rate, 0);
+  });
+  return { times: samples.map(({ at }) => performance.timeOrigin + at), values };
 }
