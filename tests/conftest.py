@@ -9,6 +9,12 @@ import up
 from support import ADMIN, Api
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--base-url", help="browser tests only: a platform in alpha that runs already, instead of the test cluster's"
+    )
+
+
 @pytest.fixture(scope="session")
 def target() -> release.Target:
     """The cluster under test; `ci/test.py` made it and loaded the images."""
@@ -23,5 +29,11 @@ def platform(target: release.Target) -> release.Target:
 
 
 @pytest.fixture(scope="session")
-def admin(platform: release.Target) -> Api:
-    return Api.log_in(platform.url, **ADMIN)
+def base_url(request: pytest.FixtureRequest) -> str:
+    """Address of the platform under test, as a browser opens it."""
+    return request.config.getoption("--base-url") or request.getfixturevalue("platform").url
+
+
+@pytest.fixture(scope="session")
+def admin(base_url: str) -> Api:
+    return Api.log_in(base_url, **ADMIN)

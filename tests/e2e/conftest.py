@@ -1,19 +1,40 @@
-"""A headless Chromium of this machine; every page that a test opens must stay free of console errors."""
+"""A headless Chromium of this machine, one signed-in session a role, and an eye on everything that goes wrong."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from pages import ROLES
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from watch import Watch
+
+from support import Api
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-# What the browser itself reports for an answer that a test provoked, for example a refused login.
-EXPECTED_ERRORS = ("the server responded with a status of 401", "the server responded with a status of 403")
+PASSWORD = "correct horse battery"
+CSRF = {"X-Requested-With": "triptych"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user made for the tests."""
+
+    id: int
+    email: str
+    role: str
+    password: str = PASSWORD
+
+    @property
+    def login(self) -> dict[str, str]:
+        return {"email": self.email, "password": self.password}
 
 
 @pytest.fixture(scope="session")
@@ -22,45 +43,117 @@ def browser() -> Iterator[Browser]:
     assert program, "no Chromium on this machine; run: bash ci/prerequisites.sh"
     # Chromium's own sandbox cannot start as root.
     flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=program, args=flags)
 
 
+@pytest.fixture(scope="session")
+def new_account(admin: Api) -> Iterator[Callable[..., Account]]:
+    """Makes users with names of their own, so that runs do not meet; they are deleted at the end."""
+    made: list[int] = []
+
+    def make(role: str, **fields) -> Account:
+        name = f"{role}-{secrets.token_hex(4)}"
+        body = {"email": f"e2e-{name}@example.com", "full_name": f"Test {name}", "role": role, "password": PASSWORD}
+        user = admin.http.post("/users", json=body | fields).raise_for_status().json()
+        made.append(user["id"])
+        return Account(user["id"], user["email"], role)
+
+    yield make
+    for number in made:
+        assert admin.http.delete(f"/users/{number}").status_code in (204, 404)
+
+
+@pytest.fixture(scope="session")
+def accounts(new_account) -> dict[str, Account]:
+    """One user a role, shared by all tests that only look."""
+    return {role: new_account(role) for role in ROLES}
+
+
+@pytest.fixture(scope="session")
+def sessions(accounts: dict[str, Account], base_url: str) -> dict[str, dict]:
+    """A browser's storage with a session of each shared user: logins are slow on purpose, so once is enough."""
+    return {role: storage_of(base_url, account) for role, account in accounts.items()}
+
+
+def storage_of(base_url: str, account: Account) -> dict:
+    """Log in as the login page does; the cookies as Playwright stores them."""
+    answer = httpx.post(f"{base_url}/bff/login", json=account.login, headers=CSRF, timeout=15).raise_for_status()
+    attributes = {"path": "/", "domain": httpx.URL(base_url).host, "httpOnly": True, "secure": False}
+    cookies = [
+        {"name": name, "value": value, "sameSite": "Strict", "expires": -1} | attributes
+        for name, value in answer.cookies.items()
+    ]
+    return {"cookies": cookies, "origins": []}
+
+
+@pytest.fixture(scope="session")
+def session_watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture(autouse=True)
+def watch(session_watch: Watch) -> Iterator[Watch]:
+    """Fails a test in whose pages anything went wrong that it did not name."""
+    yield session_watch
+    unexpected, missing = session_watch.finish()
+    assert not unexpected, "\n".join(["the browser reports:", *unexpected])
+    assert not missing, f"expected, but the browser reports no: {missing}"
+
+
+@pytest.fixture(scope="session")
+def new_context(browser: Browser, base_url: str, session_watch: Watch) -> Callable[..., BrowserContext]:
+    """Browser profiles of their own, watched; without animations, which nothing has to wait for then."""
+
+    def make(width: int = 1440, height: int = 900, **options) -> BrowserContext:
+        context = browser.new_context(
+            base_url=base_url, viewport={"width": width, "height": height}, reduced_motion="reduce", **options
+        )
+        session_watch.context(context)
+        return context
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def pages(new_context, sessions) -> Iterator[dict[str, Page]]:
+    """One page a role for tests that only look: the program is loaded once for all of them."""
+    opened = {role: new_context(storage_state=sessions[role]).new_page() for role in ROLES}
+    yield opened
+    for page in opened.values():
+        page.context.close()
+
+
 @pytest.fixture
-def open_page(browser: Browser, platform) -> Iterator[Callable[[], Page]]:
-    """Opens pages, each in a browser profile of its own, at the platform's address."""
-    errors: list[str] = []
-    contexts = []
+def open_context(new_context, watch: Watch) -> Iterator[Callable[..., BrowserContext]]:
+    """Contexts that end with the test."""
+    opened = []
 
-    def note(message: ConsoleMessage) -> None:
-        if message.type == "error" and not any(expected in message.text for expected in EXPECTED_ERRORS):
-            errors.append(message.text)
+    def make(**options) -> BrowserContext:
+        opened.append(new_context(**options))
+        return opened[-1]
 
-    def open_one() -> Page:
-        context = browser.new_context(base_url=platform.url, viewport={"width": 1440, "height": 900})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", note)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        return page
-
-    expect.set_options(timeout=15_000)
-    yield open_one
-    for context in contexts:
+    yield make
+    for context in opened:
         context.close()
-    assert not errors
 
 
 @pytest.fixture
-def sign_in(open_page) -> Callable[[str, str], Page]:
-    """Opens the platform and signs in through the form."""
+def open_page(open_context, sessions) -> Callable[..., Page]:
+    """A page of a new profile: signed in as the shared user of a role, or not at all. It has gone nowhere yet."""
 
-    def sign(email: str, password: str) -> Page:
-        page = open_page()
-        page.goto("/")
-        page.get_by_label("Email").fill(email)
-        page.get_by_label("Password").fill(password)
-        page.get_by_role("button", name="Sign in").click()
-        return page
+    def make(role: str | None = None, **options) -> Page:
+        return open_context(storage_state=sessions[role] if role else None, **options).new_page()
 
-    return sign
+    return make
+
+
+@pytest.fixture
+def signed_in(open_context, base_url: str) -> Callable[..., Page]:
+    """A page with a session of its own, for tests that end or change it."""
+
+    def make(account: Account, **options) -> Page:
+        return open_context(storage_state=storage_of(base_url, account), **options).new_page()
+
+    return make

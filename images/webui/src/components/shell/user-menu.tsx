@@ -12,7 +12,8 @@ export function UserMenu({ user }: { user: SessionUser }) {
   const navigate = useNavigate();
   const name = user.full_name || user.email;
   return (
-    // Not modal: the page behind stays scrollable, and no style element is needed to lock it.
+    // Not modal: the page behind stays scrollable, and no style element is needed to lock it. No portal: it is part
+    // of the header, a landmark.
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger
         aria-label={t("User menu of {{name}}", { name })}
@@ -24,27 +25,25 @@ export function UserMenu({ user }: { user: SessionUser }) {
         <span className="hidden max-w-48 truncate sm:block">{name}</span>
         <ChevronDown aria-hidden className="size-4 text-muted transition-transform group-data-[state=open]:rotate-180" />
       </DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
-        <DropdownMenu.Content
-          align="end"
-          sideOffset={8}
-          className="z-50 min-w-60 rounded-xl border border-line bg-surface p-1.5 shadow-xl shadow-black/40"
-        >
-          <DropdownMenu.Label className="space-y-1.5 px-2.5 pt-1.5 pb-2.5">
-            <p className="max-w-72 truncate font-medium">{name}</p>
-            <p className="max-w-72 truncate text-xs text-muted">{user.email}</p>
-            <Badge tone="gold">{user.role}</Badge>
-          </DropdownMenu.Label>
-          <DropdownMenu.Separator className="-mx-1.5 mb-1.5 h-px bg-line" />
-          <Item icon={CircleUser} label={t("Profile")} onSelect={() => void navigate({ to: "/profile" })} />
-          <Item
-            icon={Moon}
-            label={t("Theme and language")}
-            onSelect={() => void navigate({ to: "/profile", search: { tab: "appearance" } })}
-          />
-          <Item icon={LogOut} label={t("Sign out")} onSelect={() => logout.mutate()} />
-        </DropdownMenu.Content>
-      </DropdownMenu.Portal>
+      <DropdownMenu.Content
+        align="end"
+        sideOffset={8}
+        className="z-50 min-w-60 rounded-xl border border-line bg-surface p-1.5 shadow-xl shadow-black/40"
+      >
+        <DropdownMenu.Label className="space-y-1.5 px-2.5 pt-1.5 pb-2.5">
+          <p className="max-w-72 truncate font-medium">{name}</p>
+          <p className="max-w-72 truncate text-xs text-muted">{user.email}</p>
+          <Badge tone="gold">{user.role}</Badge>
+        </DropdownMenu.Label>
+        <DropdownMenu.Separator className="-mx-1.5 mb-1.5 h-px bg-line" />
+        <Item icon={CircleUser} label={t("Profile")} onSelect={() => void navigate({ to: "/profile" })} />
+        <Item
+          icon={Moon}
+          label={t("Theme and language")}
+          onSelect={() => void navigate({ to: "/profile", search: { tab: "appearance" } })}
+        />
+        <Item icon={LogOut} label={t("Sign out")} onSelect={() => logout.mutate()} />
+      </DropdownMenu.Content>
     </DropdownMenu.Root>
   );
 }

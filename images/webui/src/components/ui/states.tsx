@@ -10,8 +10,8 @@ export function Skeleton({ className }: { className?: string }) {
   return <div aria-hidden className={clsx("animate-pulse rounded-md bg-raised", className)} />;
 }
 
-/** The heading's level: `h1` where the state is the page. */
-type Level = "h1" | "h3";
+/** The heading's level: `h1` where the state is the page, `h3` in a section that has a heading. */
+type Level = "h1" | "h2" | "h3";
 
 interface EmptyStateProps {
   icon: LucideIcon;
@@ -21,7 +21,7 @@ interface EmptyStateProps {
   action?: ReactNode;
 }
 
-export function EmptyState({ icon: Icon, title, level: Heading = "h3", children, action }: EmptyStateProps) {
+export function EmptyState({ icon: Icon, title, level: Heading = "h2", children, action }: EmptyStateProps) {
   return (
     <div className="flex flex-col items-center px-6 py-12 text-center">
       <span className="mb-4 rounded-full bg-raised p-3 text-gold">
@@ -41,7 +41,7 @@ interface ErrorStateProps {
 }
 
 /** What went wrong, the request id to look it up in the logs, and a way to try again. */
-export function ErrorState({ error, level: Heading = "h3", onRetry }: ErrorStateProps) {
+export function ErrorState({ error, level: Heading = "h2", onRetry }: ErrorStateProps) {
   const { t } = useTranslation();
   return (
     <div role="alert" className="flex flex-col items-center px-6 py-12 text-center">

@@ -28,7 +28,7 @@ export function FastPathPanel({ data }: { data: StatusData }) {
         </div>
       ) : (
         <Card>
-          <EmptyState icon={EMPTY[state].icon} title={t(EMPTY[state].title)}>
+          <EmptyState level="h3" icon={EMPTY[state].icon} title={t(EMPTY[state].title)}>
             {t(EMPTY[state].text)}
           </EmptyState>
         </Card>

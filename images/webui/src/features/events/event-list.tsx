@@ -45,7 +45,7 @@ export function Feed({ label, events, state, emptyTitle, children }: FeedProps) 
         </span>
       </div>
       {events.length === 0 ? (
-        <EmptyState icon={Radio} title={emptyTitle}>
+        <EmptyState level="h3" icon={Radio} title={emptyTitle}>
           {children}
         </EmptyState>
       ) : (

@@ -59,7 +59,7 @@ function NodeStreams({ node }: { node: IngestNode }) {
             rows={node.streams}
             rowId={({ port }) => String(port)}
             empty={
-              <EmptyState icon={Unplug} title={t("No ingest port")}>
+              <EmptyState level="h3" icon={Unplug} title={t("No ingest port")}>
                 {t("Give the Go backend ports to take datagrams in at.")}
               </EmptyState>
             }

@@ -49,6 +49,14 @@ function SystemTabs({ data }: { data: StatusData }) {
 }
 
 function Components({ data }: { data: StatusData }) {
+  const { t } = useTranslation();
   const webui = useQuery(webuiQuery);
-  return <ComponentGrid components={shownComponents({ data, error: null }, webui)} />;
+  return (
+    <section aria-labelledby="components">
+      <h2 id="components" className="sr-only">
+        {t("Components")}
+      </h2>
+      <ComponentGrid components={shownComponents({ data, error: null }, webui)} />
+    </section>
+  );
 }
