@@ -69,7 +69,7 @@ def unit(layer: Layer) -> None:
     layer(python(), "-m", "pytest", "ci")
     backend = ROOT / "images" / "flask-backend"
     interpreter = virtualenv.ensure(backend / "requirements-dev.txt")
-    layer(interpreter, "-m", "pytest", "tests/unit", cwd=backend)
+    layer(interpreter, "-m", "pytest", "-n", "2", "tests/unit", cwd=backend)
     go_backend = ROOT / "images" / "go-backend"
     layer("go", "generate", "./...", cwd=go_backend)
     layer("go", "test", "-v", "./...", cwd=go_backend)
@@ -87,7 +87,9 @@ def integration(layer: Layer) -> None:
     images.build_all()
     layer(python(), "-m", "pytest", "-n", "2", "images/tests")
     backend = ROOT / "images" / "flask-backend"
-    layer(virtualenv.ensure(backend / "requirements-dev.txt"), "-m", "pytest", "tests/integration", cwd=backend)
+    interpreter = virtualenv.ensure(backend / "requirements-dev.txt")
+    # One process per database server: each waits for its disk half of the time.
+    layer(interpreter, "-m", "pytest", "-n", "3", "--dist", "loadgroup", "tests/integration", cwd=backend)
 
 
 def ensure_cluster() -> None:

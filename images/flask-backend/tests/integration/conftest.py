@@ -16,6 +16,15 @@ def pytest_addoption(parser) -> None:
     parser.addoption("--kills", type=int, default=3, help="how often a database is killed under load")
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """Keep the tests of one server in one process (pytest-xdist): it is started once and emptied before every test."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        server = parameters.get("server")
+        group = server.image if server else f"{item.path.stem} {parameters.get('fuzzed')}"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture
 def kills(request) -> int:
     return request.config.getoption("--kills")
