@@ -1,0 +1,53 @@
+"""One replica of the backend, reached by itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+import release
+from common import tool
+from support import ADMIN
+
+
+@contextmanager
+def forwarded(platform: release.Target, pod: str) -> Iterator[str]:
+    """Address on this machine that reaches port 5000 of one pod."""
+    command = [tool("kubectl"), "--context", f"kind-{platform.name}", "--namespace", release.NAMESPACE]
+    command += ["port-forward", f"pod/{pod}", ":5000", "--address", "127.0.0.1"]
+    process = subprocess.Popen(command, env=os.environ | platform.env, stdout=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline()
+        found = re.search(r"127\.0\.0\.1:(\d+)", line)
+        assert found, f"kubectl port-forward to {pod} printed {line!r}"
+        yield f"http://127.0.0.1:{found[1]}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class Replica:
+    """One backend pod; every instance logs in from an address of its own, so that throttles do not mix."""
+
+    def __init__(self, url: str, address: str) -> None:
+        self.url = url
+        self.http = httpx.Client(base_url=f"{url}/api/v1", headers={"X-Forwarded-For": address}, timeout=15)
+
+    def login(self, password: str = ADMIN["password"], email: str = ADMIN["email"]) -> httpx.Response:
+        return self.http.post("/auth/login", json={"email": email, "password": password})
+
+    def status_of(self, token: str) -> int:
+        return self.http.get("/auth/me", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    def key_ids(self) -> set[str]:
+        """Ids of the keys that this replica accepts."""
+        published = httpx.get(f"{self.url}/.well-known/jwks.json").raise_for_status().json()
+        return {key["kid"] for key in published["keys"]}
+
+    def logout(self, token: str) -> None:
+        self.http.post("/auth/logout", headers={"Authorization": f"Bearer {token}"}).raise_for_status()
