@@ -20,18 +20,22 @@ SECRET = "secret/flask-backend-keys"
 LONG_AGO = "triptych/key-step-at=2000-01-01T00:00:00+00:00"
 
 
-@pytest.fixture
-def rotation(platform) -> Iterator[str]:
-    """Name of a Job that was made from the CronJob."""
+@pytest.fixture(scope="module")
+def cronjob(platform) -> Iterator[str]:
+    """Name of the CronJob. Ask for it before `replicas`: Helm would not upgrade a Deployment scaled by hand."""
     upgrade = ["upgrade", release.RELEASE, str(release.ROOT), *release.value_arguments(), "--wait"]
     platform.helm(*upgrade, "--set", ROTATION)
+    yield "rotate-keys"
+    platform.helm(*upgrade)
+
+
+@pytest.fixture
+def rotation(platform, cronjob: str, replicas) -> Iterator[str]:
+    """Name of a running Job that was made from the CronJob."""
     job = f"rotate-{secrets.token_hex(4)}"
-    try:
-        platform.kubectl("create", "job", "--from=cronjob/rotate-keys", job)
-        yield job
-    finally:
-        platform.kubectl("delete", "job", job, "--ignore-not-found", "--wait")
-        platform.helm(*upgrade)
+    platform.kubectl("create", "job", f"--from=cronjob/{cronjob}", job)
+    yield job
+    platform.kubectl("delete", "job", job, "--wait")
 
 
 def key_id(token: str) -> str:
@@ -51,7 +55,7 @@ def wake_kubelets(platform) -> None:
     )  # fmt: skip
 
 
-def test_a_rotation_signs_nobody_out(platform, replicas: list[Replica], rotation: str, kube_cluster):
+def test_a_rotation_signs_nobody_out(platform, cronjob: str, replicas: list[Replica], rotation: str, kube_cluster):
     client = kube_cluster.kube_client
     backend = {pod.name for pod in pods(client, release.NAMESPACE, "flask-backend")}
     before = {name: print_ for name, print_ in fingerprint(client, release.NAMESPACE).items() if name in backend}

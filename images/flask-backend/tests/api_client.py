@@ -49,9 +49,9 @@ def reset(app: Flask) -> None:
     services = app.extensions["backend"]
 
     def empty(db) -> None:
-        audit.allow_deletes(db)
-        for table in (*background_tables(db), *_own_tables(db)):
-            db.executesql(f"DELETE FROM {table._rname}")
+        with audit.deletes_allowed(db):
+            for table in (*background_tables(db), *_own_tables(db)):
+                db.executesql(f"DELETE FROM {table._rname}")
 
     services.database.write(empty)
     services.throttle.counters.memory = MemoryCounters()

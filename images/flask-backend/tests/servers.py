@@ -123,6 +123,14 @@ class ServerContainer:
             assert time.monotonic() < end, f"{self.name} is not healthy after {timeout} s"
             time.sleep(0.5)
 
+    def as_root(self, statement: str) -> None:
+        """Run SQL as the administrator of a MariaDB or MySQL server."""
+        command = {"mariadb": ("mariadb",), "mysql": ("mysql", "--socket=/tmp/mysql.sock")}[self.recipe.image]
+        engine().run(
+            "exec", "--env", "MYSQL_PWD", self.name, *command, "--user=root", "--execute", statement,
+            env={"MYSQL_PWD": self.password}, quiet=True,
+        )  # fmt: skip
+
     def kill(self) -> None:
         """End every process of the server with SIGKILL."""
         engine().run("kill", "--signal", "KILL", self.name, quiet=True)

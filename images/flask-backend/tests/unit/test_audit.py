@@ -192,13 +192,35 @@ def test_events_cannot_be_changed_through_the_api(admin):
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_events SET actor = 'x'", "DELETE FROM audit_events"])
-def test_the_database_guards_events_where_it_can(services, admin, statement):
-    refuses = {"postgresql": ("UPDATE", "DELETE"), "sqlite": ("UPDATE",), "mysql": ()}[services.database.engine]
+def test_the_database_guards_events(services, admin, statement):
     before = events(admin)
-    if statement.split()[0] in refuses:
-        with pytest.raises(Exception, match="append-only"):
-            services.database.write(lambda db: db.executesql(statement))
-        assert events(admin) == before
+    with pytest.raises(Exception, match="append-only"):
+        services.database.write(lambda db: db.executesql(statement))
+    assert events(admin) == before
+
+
+def test_leave_to_delete_ends_with_its_block(services, admin):
+    """Also on the same connection and in the same transaction, and after an error."""
+
+    def within_and_after(db) -> None:
+        with audit.deletes_allowed(db):
+            db.executesql("DELETE FROM audit_events")
+        audit.record(db, "left.over")
+        db.executesql("DELETE FROM audit_events")
+
+    def failing(db) -> None:
+        with audit.deletes_allowed(db):
+            raise LookupError
+
+    before = events(admin)
+    assert before
+    with pytest.raises(Exception, match="append-only"):
+        services.database.write(within_and_after)
+    with pytest.raises(LookupError):
+        services.database.write(failing)
+    with pytest.raises(Exception, match="append-only"):
+        services.database.write(lambda db: db.executesql("DELETE FROM audit_events"))
+    assert events(admin) == before
 
 
 def test_ids_are_in_the_order_of_time():

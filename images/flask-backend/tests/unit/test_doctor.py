@@ -13,6 +13,7 @@ from unit.test_transfer import environment
 from backend.cli import cli
 from backend.database.migrate import migrate
 from backend.database.migrations import required_version
+from backend.database.session import fetch
 from backend.doctor import OK, WARNING, WRONG, database, examine
 
 
@@ -23,7 +24,9 @@ def states(settings, state: str) -> dict[str, str]:
 def test_healthy(app, settings):
     findings = examine(settings)
     assert {finding.state for finding in findings if finding.name != "keys"} == {OK}
-    assert {"configuration", "database", "schema", "redis", "keys", "go backend"} <= {f.name for f in findings}
+    assert {"configuration", "database", "schema", "redis", "keys", "audit guard", "go backend"} <= {
+        f.name for f in findings
+    }
 
 
 def test_old_schema(app, settings):
@@ -41,6 +44,30 @@ def test_a_missing_column(app, settings, services):
         assert wrong == ["idempotency_keys lacks body"]
     finally:
         services.database.write(lambda db: db.executesql("ALTER TABLE idempotency_keys RENAME COLUMN other TO body"))
+
+
+def test_an_unguarded_audit_log(app, settings, services):
+    names = {"postgresql": "audit_events_append_only ON audit_events"}
+    name = names.get(settings.db_type, "audit_events_no_delete")
+    services.database.write(lambda db: db.executesql(f"DROP TRIGGER {name}"))
+    try:
+        assert set(states(settings, WARNING)) - {"keys"} == {"audit guard"}
+        assert states(settings, WRONG) == {}
+    finally:
+        migrate(settings, 60, lambda line: None, 1)
+        migrate(settings, 60, lambda line: None)
+    assert "audit guard" not in states(settings, WARNING)
+
+
+def test_leave_to_delete_that_was_never_taken_back(app, settings, services):
+    if settings.db_type == "postgresql":
+        assert not services.database.read(lambda db: fetch(db, "SELECT to_regclass('audit_maintenance') AS t"))[0]["t"]
+        return
+    services.database.write(lambda db: db.executesql("INSERT INTO audit_maintenance (id) VALUES (2)"))
+    try:
+        assert states(settings, WRONG) == {"audit guard": "DELETE FROM audit_maintenance"}
+    finally:
+        services.database.write(lambda db: db.executesql("DELETE FROM audit_maintenance"))
 
 
 def test_a_clock_that_is_off(app, settings, monkeypatch):

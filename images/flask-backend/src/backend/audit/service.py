@@ -6,6 +6,8 @@ import json
 import secrets
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import structlog
@@ -60,10 +62,22 @@ def record(
     return event_id
 
 
-def allow_deletes(db: DAL) -> None:
-    """Let this transaction delete events: only for moving them to another database, and for tests."""
-    if db._dbname == "pooledpostgres":
-        db.executesql("SET LOCAL triptych.audit_maintenance = 'on'")
+@contextmanager
+def deletes_allowed(db: DAL) -> Iterator[None]:
+    """Let the block delete events: only when they are kept long enough, or move to another database, and for tests.
+
+    Call it within a transaction, which an error in the block must roll back.
+    """
+    begin, end = _LEAVE["postgresql" if db._dbname == "pooledpostgres" else "other"]
+    db.executesql(begin)
+    yield
+    db.executesql(end)
+
+
+_LEAVE = {
+    "postgresql": ("SET LOCAL triptych.audit_maintenance = 'on'", "SET LOCAL triptych.audit_maintenance = 'off'"),
+    "other": ("INSERT INTO audit_maintenance (id) VALUES (1)", "DELETE FROM audit_maintenance WHERE id = 1"),
+}
 
 
 def new_id() -> str:

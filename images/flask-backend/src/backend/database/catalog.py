@@ -10,7 +10,7 @@ from pydal import DAL
 from backend.database.session import fetch
 
 # Of the migrations, not of the application.
-OWN_TABLES = frozenset({"schema_version", "schema_lock"})
+OWN_TABLES = frozenset({"schema_version", "schema_lock", "audit_maintenance"})
 _KINDS = {
     "integer": {"integer", "int", "smallint", "bigint", "tinyint", "mediumint", "boolean"},
     "text": {"character varying", "character", "varchar", "char", "text", "tinytext", "mediumtext", "longtext"},

@@ -38,11 +38,13 @@ DIALECTS = {
     },
 }
 _GUARD = re.compile(r"\bIF\s+(NOT\s+)?EXISTS\s+", re.IGNORECASE)
-_TABLE = re.compile(r"(CREATE|DROP)\s+TABLE\b", re.IGNORECASE)
+_GUARDED = re.compile(r"(CREATE|DROP)\s+(TABLE|TRIGGER)\b", re.IGNORECASE)
 _ALTER = re.compile(r"ALTER\s+TABLE\b", re.IGNORECASE)
 _DROP_INDEX = re.compile(r"(DROP\s+INDEX\s.*?\S+)\s+ON\s+\S+\s*$", re.IGNORECASE | re.DOTALL)
 # Duplicate column, duplicate index, nothing to drop, duplicate foreign key.
 _MYSQL_DONE = {1060, 1061, 1091, 1826}
+# No TRIGGER privilege; a binary log is written, and neither log_bin_trust_function_creators nor the privilege is there.
+_MYSQL_REFUSED = {1142, 1227, 1419}
 
 
 def spell(statements: list[str | dict[str, str]], engine: str) -> tuple[str, ...]:
@@ -58,7 +60,7 @@ def spell(statements: list[str | dict[str, str]], engine: str) -> tuple[str, ...
 def _spell(statement: str, engine: str) -> str:
     text = statement.format(**DIALECTS[engine]).strip()
     if engine == "mysql":
-        return text if _TABLE.match(text) else _GUARD.sub("", text)
+        return text if _GUARDED.match(text) else _GUARD.sub("", text)
     text = _DROP_INDEX.sub(r"\1", text)
     # SQLite's migrations are whole transactions: they need no guard.
     return _GUARD.sub("", text) if engine == "sqlite" and _ALTER.match(text) else text
@@ -67,3 +69,8 @@ def _spell(statement: str, engine: str) -> str:
 def already_done(error: BaseException) -> bool:
     """Whether MariaDB or MySQL refused a statement because an interrupted migration ran it before."""
     return isinstance(error, pymysql.MySQLError) and bool(error.args) and error.args[0] in _MYSQL_DONE
+
+
+def refused(error: BaseException) -> bool:
+    """Whether MariaDB or MySQL does not let this user create a trigger."""
+    return isinstance(error, pymysql.MySQLError) and bool(error.args) and error.args[0] in _MYSQL_REFUSED

@@ -112,6 +112,9 @@ def _move(dal: DAL, engine: str, target: int | None, progress: Progress) -> int:
     _begin(dal)
     version = current_version(dal)
     dal.rollback()
+    for migration in known:
+        if migration.number <= version:
+            _make_guards(dal, migration, progress)
     progress(f"schema is at version {version} ({moved} migrations run)")
     return version
 
@@ -160,6 +163,16 @@ def _execute(dal: DAL, statements: tuple[str, ...]) -> None:
         except Exception as error:
             if not ddl.already_done(error):
                 raise
+
+
+def _make_guards(dal: DAL, migration: Migration, progress: Progress) -> None:
+    for statement in migration.guards:
+        try:
+            dal.executesql(statement)
+        except Exception as error:
+            if not ddl.refused(error):
+                raise
+            progress(f"a trigger is missing, `backend doctor` tells the fix: {errors.summary(error)}")
 
 
 def _begin(dal: DAL) -> None:

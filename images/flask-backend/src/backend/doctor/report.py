@@ -31,11 +31,11 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """All findings about the backend of these settings. Changes nothing."""
     from backend.app import build_services
-    from backend.doctor import database, surroundings
+    from backend.doctor import audit_guard, database, surroundings
 
     services = build_services(settings)
     findings = [Finding("configuration", OK, f"{settings.environment}, {settings.db_type}")]
-    for check in (*database.CHECKS, *surroundings.CHECKS):
+    for check in (*database.CHECKS, *audit_guard.CHECKS, *surroundings.CHECKS):
         findings += _run(check, services)
     return findings
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
-from backend.audit.service import allow_deletes, first_id
+from backend.audit.service import deletes_allowed, first_id
 from backend.database.session import fetch, now
 from backend.jobs.registry import JobContext, Kind, register
 
@@ -15,18 +16,18 @@ _KEEP_EVENTS = timedelta(days=2)
 _KEEP_SESSIONS = timedelta(days=1)
 
 
-def delete_in_batches(context: JobContext, table: str, where: str, *values, prepare=lambda db: None) -> int:
+def delete_in_batches(context: JobContext, table: str, where: str, *values, within=lambda db: nullcontext()) -> int:
     """Delete the rows (with a key `id`) that a condition selects, `BATCH` per transaction, and return their number.
 
     Args:
-        prepare: called first in each transaction.
+        within: makes, from the DAL, a context in which each transaction's deletion runs.
     """
     database, deleted = context.services.database, 0
 
     def work(db) -> int:
-        prepare(db)
         ids = [row["id"] for row in fetch(db, f"SELECT id FROM {table} WHERE {where} LIMIT {BATCH}", *values)]
-        return db(db[table].id.belongs(ids)).delete() if ids else 0
+        with within(db):
+            return db(db[table].id.belongs(ids)).delete() if ids else 0
 
     while count := database.write(work):
         deleted += count
@@ -65,7 +66,7 @@ def _audit(context: JobContext) -> dict:
         return {"deleted": 0, "note": "AUDIT_RETENTION_DAYS is 0: everything is kept"}
     # The id begins with the time.
     oldest = first_id(datetime.now(UTC) - timedelta(days=days))
-    return {"deleted": delete_in_batches(context, "audit_events", "id < %s", oldest, prepare=allow_deletes)}
+    return {"deleted": delete_in_batches(context, "audit_events", "id < %s", oldest, within=deletes_allowed)}
 
 
 register(Kind("cleanup.audit", _audit, every_seconds=3600))

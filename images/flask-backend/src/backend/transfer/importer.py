@@ -80,9 +80,9 @@ class _Import:
         if filled and not replace:
             text = f"the database is not empty ({', '.join(filled)}): give --replace to delete what it holds"
             raise TransferError(text)
-        audit.allow_deletes(self._db)
-        for table in reversed(tables):
-            self._db.executesql(f"DELETE FROM {table.name}")
+        with audit.deletes_allowed(self._db):
+            for table in reversed(tables):
+                self._db.executesql(f"DELETE FROM {table.name}")
 
     def _table(self, tables: dict[str, catalog.Table], record: dict, records: Iterator) -> TableResult:
         name = record["table"]

@@ -1,4 +1,6 @@
 """Numbered migrations, `NNNN_name.py` with two lists of SQL statements: `UP`, and `DOWN` that takes it back.
+A third one, `GUARDS`, may hold triggers that the code can do without: a server that does not let us make them keeps
+no migration from being applied, and every `backend migrate` tries again (they say `IF NOT EXISTS`).
 
 Expand first (add what the new code needs, keep what the old code uses), contract in a later release: during
 an upgrade both versions run on one schema. `docs/developers/migrations.md` tells how to write one; `ddl.py`
@@ -25,6 +27,7 @@ class Migration:
     name: str
     up: tuple[str, ...]
     down: tuple[str, ...]
+    guards: tuple[str, ...] = ()
 
 
 def migrations(engine: str) -> list[Migration]:
@@ -33,7 +36,8 @@ def migrations(engine: str) -> list[Migration]:
     for name in _names():
         module = importlib.import_module(f"{__name__}.{name}")
         number, _, title = name.partition("_")
-        found.append(Migration(int(number), title, ddl.spell(module.UP, engine), ddl.spell(module.DOWN, engine)))
+        statements = (ddl.spell(getattr(module, kind, []), engine) for kind in ("UP", "DOWN", "GUARDS"))
+        found.append(Migration(int(number), title, *statements))
     return found
 
 
