@@ -11,6 +11,7 @@ import pytest
 from replica import Replica
 
 import release
+from common import CiError
 from support import eventually, fingerprint, pods
 
 pytestmark = pytest.mark.functional
@@ -44,7 +45,13 @@ def key_id(token: str) -> str:
 
 
 def told(platform, job: str, words: str) -> Callable[[], bool]:
-    return lambda: words in platform.kubectl("logs", f"job/{job}", "--tail=-1")
+    def look() -> bool:
+        try:
+            return words in platform.kubectl("logs", f"job/{job}", "--tail=-1")
+        except CiError:
+            return False  # its container does not run yet
+
+    return look
 
 
 def wake_kubelets(platform) -> None:
