@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from rendering import render
 
 INGRESS = {"enabled": True, "host": "ui.example.com"}

@@ -21,6 +21,7 @@ from backend.auth.keys import KeyRing, check_keys
 from backend.auth.passwords import PasswordHasher
 from backend.auth.throttle import LoginThrottle
 from backend.auth.tokens import TokenIssuer
+from backend.bodies import BodySlots
 from backend.config import Settings, load_settings
 from backend.context import Services
 from backend.cors import init_cors
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> Flask:
         api.register_blueprint(blueprint)
     app.register_blueprint(auth_views.keys_blueprint)
     app.register_blueprint(health_views.blueprint)
+    app.wsgi_app = BodySlots(app.wsgi_app, settings.threads, MAX_BODY_BYTES)
     if settings.trusted_proxy_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxy_hops, x_proto=0)
     return app

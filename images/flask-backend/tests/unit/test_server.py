@@ -117,6 +117,50 @@ def test_bodies_of_ten_megabytes_are_refused(served, environment):
     assert fetch(environment, "/healthz")[0] == 200
 
 
+def exchange(environment: dict, head: str, body: bytes) -> socket.socket:
+    """A connection on which this much of a login was sent."""
+    connection = socket.create_connection(("127.0.0.1", int(environment["PORT"])), timeout=20)
+    lines = ["POST /api/v1/auth/login HTTP/1.1", "Host: x", "Content-Type: application/json", head, "", ""]
+    connection.sendall("\r\n".join(lines).encode() + body)
+    return connection
+
+
+def test_clients_that_never_send_their_body_take_no_more_than_half_of_the_threads(served, environment):
+    stalled = [exchange(environment, "Content-Length: 100", b'{"email":') for _ in range(60)]
+    try:
+        time.sleep(1)
+        for _ in range(5):
+            assert fetch(environment, "/healthz", timeout=5)[0] == 200
+        body = json.dumps({"email": "admin@example.com", "password": "admin"}).encode()
+        status, problem = fetch(environment, "/api/v1/auth/login", body)
+        assert (status, problem["type"]) == (503, "urn:triptych:problem:busy")
+    finally:
+        for connection in stalled:
+            connection.close()
+    end = time.monotonic() + 10
+    while fetch(environment, "/api/v1/auth/login", body)[0] != 200:
+        assert time.monotonic() < end, "the threads of the closed connections are not free again"
+        time.sleep(0.2)
+
+
+def test_a_body_that_ended_early_is_not_taken_for_a_whole_one(served, environment):
+    whole = json.dumps({"email": "cut@example.com", "password": "admin"}).encode()
+    connection = exchange(environment, f"Content-Length: {len(whole) + 2}", whole)
+    connection.shutdown(socket.SHUT_WR)
+    time.sleep(0.5)
+    connection.close()
+    time.sleep(0.5)
+    requests = [json.loads(line) for line in served.log.read_text().splitlines()]
+    assert [line["status"] for line in requests if line["message"] == "request"][-1] == 400
+
+
+def test_a_body_that_does_not_say_how_long_it_is_has_the_same_limit(served, environment):
+    padded = b'{"email": "a@example.com", "password": "admin"}' + b" " * 1024 * 1024 + b"garbage"
+    chunk = f"{len(padded):x}\r\n".encode() + padded + b"\r\n0\r\n\r\n"
+    with exchange(environment, "Transfer-Encoding: chunked", chunk) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
 def test_log_is_json_without_secrets(served, environment):
     body = json.dumps({"email": "admin@example.com", "password": "unmistakable"}).encode()
     assert fetch(environment, "/api/v1/auth/login", body)[0] == 401
