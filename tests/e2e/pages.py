@@ -60,10 +60,12 @@ PAGES = (
         Tab("traffic", "Traffic", "h2"),
         Tab("policy", "Policy", "label:has-text('Traffic that no rule names')"),
         Tab("events", "Events", "[role=status]:has-text('Live')"),
+        Tab("drops", "Drops", "[role=status]:has-text('Live'), h2:has-text('No fast-path node yet')"),
     )),
     PageUnderTest("/ingest", "Ingest", "Ingest", "[role=tablist]", tabs=(
         Tab("streams", "Streams", "h2"),
-        Tab("tail", "Live tail", "label:has-text('Port')", WRITERS),
+        Tab("queues", "Queues and subscribers", "h2"),
+        Tab("tail", "Live tail", "label:has-text('Port'), h2:has-text('No fast-path node yet')", WRITERS),
     )),
     PageUnderTest("/integrations", "Webhooks", "Webhooks", "[role=tablist]", ADMINS, (
         Tab("webhooks", "Webhooks", "table, h2:has-text('No webhooks yet')"),
@@ -73,6 +75,7 @@ PAGES = (
     PageUnderTest("/users", "Users", "Users", "table", ADMINS),
     PageUnderTest("/users/{user}", "Test maintainer", "", "[role=tablist]", ADMINS, (
         Tab("account", "Account", "dt:has-text('Second factor')"),
+        Tab("api-keys", "API keys", "table, h2:has-text('No API keys yet')"),
         Tab("activity", "Activity", "table"),
     )),
     PageUnderTest("/roles", "Roles", "Roles", "table:has(caption:text-is('users'))"),

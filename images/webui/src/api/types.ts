@@ -32,3 +32,5 @@ export type BothFactors = Schemas["BothFactors"];
 export type IngestStreams = Schemas["IngestStreams"];
 export type IngestNode = Schemas["IngestNode"];
 export type IngestStream = Schemas["IngestStream"];
+export type IngestQueue = Schemas["IngestQueue"];
+export type IngestSubscription = Schemas["IngestSubscription"];

@@ -3,7 +3,8 @@ import userEvent from "@testing-library/user-event";
 import { describe, expect, it } from "vitest";
 import type { GuardRule, Role } from "@/api/types";
 import { canonicalPrefix, parsePorts, portsText } from "@/features/guard/values";
-import { openApp, PERMISSIONS, signedInAs } from "./harness";
+import { Source } from "./event-source";
+import { openApp, signedInAs, type Handler } from "./harness";
 
 const RULE: GuardRule = {
   id: "r1",
@@ -20,27 +21,18 @@ const RULE: GuardRule = {
   updated_at: "2026-11-20T10:00:00Z",
 };
 
-const EVERYBODY: Role[] = ["admin", "maintainer", "viewer"];
-const row = (name: string, roles: Role[]) => ({ name, method: "GET", path: `/api/v1/${name}`, summary: name, public: false, roles });
-const permissions = {
-  ...PERMISSIONS,
-  operations: [...PERMISSIONS.operations, row("guard.list_rules", EVERYBODY), row("guard.create_rule", ["admin", "maintainer"])],
-};
+const guardRoutes = (role: Role): Record<string, Handler> => ({
+  ...signedInAs(role),
+  "GET /api/v1/guard/rules": () => ({
+    body: { rules: [RULE], pagination: { page: 1, per_page: 20, total: 1, pages: 1 }, revision: 3 },
+  }),
+  "GET /api/v1/guard/counters": () => ({
+    body: { state: "running", nodes: 1, counters: [{ rule_id: "r1", packets: 4200, bytes: 1, over_limit_packets: 0 }] },
+  }),
+  "GET /api/v1/guard/status": () => ({ body: { state: "not_installed", detail: "", revision: 3, nodes: [] } }),
+});
 
-function openGuard(role: Role, routes: Parameters<typeof openApp>[1] = {}) {
-  return openApp("/guard", {
-    ...signedInAs(role),
-    "GET /api/v1/permissions": () => ({ body: permissions }),
-    "GET /api/v1/guard/rules": () => ({
-      body: { rules: [RULE], pagination: { page: 1, per_page: 20, total: 1, pages: 1 }, revision: 3 },
-    }),
-    "GET /api/v1/guard/counters": () => ({
-      body: { state: "running", nodes: 1, counters: [{ rule_id: "r1", packets: 4200, bytes: 1, over_limit_packets: 0 }] },
-    }),
-    "GET /api/v1/guard/status": () => ({ body: { state: "not_installed", detail: "", revision: 3, nodes: [] } }),
-    ...routes,
-  });
-}
+const openGuard = (role: Role, routes: Record<string, Handler> = {}) => openApp("/guard", { ...guardRoutes(role), ...routes });
 
 describe("network guard", () => {
   it("shows rules with their hits, markup as text, and that nothing enforces them", async () => {
@@ -82,6 +74,35 @@ describe("network guard", () => {
     await user.click(within(dialog).getByRole("button", { name: "Create rule" }));
     expect(await within(dialog).findByRole("alert")).toHaveTextContent(/says the opposite\..*r-4/);
     expect(within(dialog).getByLabelText("Prefix")).toHaveValue("2001:db8::/32");
+  });
+});
+
+describe("dropped packets", () => {
+  it("appear as they are sampled, and a node's failure beside them", async () => {
+    Source.install();
+    openApp("/guard?tab=drops", {
+      ...guardRoutes("viewer"),
+      "GET /api/v1/guard/status": () => ({ body: { state: "running", detail: "", revision: 3, nodes: [] } }),
+    });
+    await screen.findByText("Nothing dropped yet");
+    const [source] = Source.opened;
+    expect(source?.url).toBe("/api/v1/guard/drops");
+    source?.frame("drop", { time: "2026-11-20T10:00:00Z", source: "192.0.2.9", verdict: "deny" });
+    source?.frame("error", { detail: "node is away" });
+    const items = screen.getAllByRole("listitem").filter(({ textContent }) => /^(drop|error)/.test(textContent));
+    expect(items.map(({ textContent }) => textContent)).toEqual([
+      expect.stringContaining("node is away"),
+      expect.stringMatching(/2026.*source: 192\.0\.2\.9 · verdict: deny/),
+    ]);
+  });
+});
+
+describe("dropped packets without a fast path", () => {
+  it("are not asked for", async () => {
+    Source.install();
+    openApp("/guard?tab=drops", guardRoutes("viewer"));
+    expect(await screen.findByText("Dropped packets appear here when a node runs the guard.")).toBeInTheDocument();
+    expect(Source.opened).toEqual([]);
   });
 });
 

@@ -8,7 +8,7 @@ interface Answer {
   body?: unknown;
   headers?: Record<string, string>;
 }
-type Handler = (request: { path: string; query: URLSearchParams; json: unknown }) => Answer;
+export type Handler = (request: { path: string; query: URLSearchParams; json: unknown }) => Answer | Promise<Answer>;
 
 export interface SentRequest {
   method: string;
@@ -45,13 +45,23 @@ export const STATUS: PlatformStatus = {
 };
 
 const EVERYBODY: Role[] = ["admin", "maintainer", "viewer"];
+const WRITERS: Role[] = ["admin", "maintainer"];
 const operation = (name: string, roles: Role[]) => ({ name, method: "GET", path: `/api/v1/${name}`, summary: `Does ${name}`, public: false, session_only: false, roles });
 
+const FOR_EVERYBODY = [
+  ...["auth.me", "status.get_status", "status.get_traffic", "permissions.get_permissions", "api_keys.list_keys", "jobs.list_jobs"],
+  ...["guard.list_rules", "guard.get_policy", "guard.watch_drops", "events.stream_events", "ingest.list_streams"],
+];
+const FOR_WRITERS = ["guard.create_rule", "guard.set_policy", "ingest.tail", "jobs.start_job"];
+const FOR_ADMINS = ["users.list_users", "users.get_user", "audit.list_events", "audit.export_events", "webhooks.list_webhooks"];
+
+/** What every page asks for, as the backend grants it. */
 export const PERMISSIONS: PermissionDocument = {
   roles: EVERYBODY,
   operations: [
-    ...["auth.me", "status.get_status", "status.get_traffic", "permissions.get_permissions"].map((name) => operation(name, EVERYBODY)),
-    ...["users.list_users", "users.get_user", "audit.list_events", "audit.export_events"].map((name) => operation(name, ["admin"])),
+    ...FOR_EVERYBODY.map((name) => operation(name, EVERYBODY)),
+    ...FOR_WRITERS.map((name) => operation(name, WRITERS)),
+    ...FOR_ADMINS.map((name) => operation(name, ["admin"])),
   ],
 };
 
@@ -74,7 +84,7 @@ export function openApp(path: string, routes: Record<string, Handler> = {}) {
     sent.push({ method: request.method, path: url.pathname, query: url.searchParams, json, headers: request.headers });
     const handler = all[`${request.method} ${url.pathname}`];
     if (!handler) throw new Error(`unexpected request: ${request.method} ${url.pathname}`);
-    const { status = 200, body, headers } = handler({ path: url.pathname, query: url.searchParams, json });
+    const { status = 200, body, headers } = await handler({ path: url.pathname, query: url.searchParams, json });
     return new Response(body === undefined ? null : JSON.stringify(body), { status, headers });
   });
   window.history.replaceState(null, "", path);

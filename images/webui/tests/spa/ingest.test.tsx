@@ -1,8 +1,9 @@
-import { act, screen, waitFor, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { IngestNode, IngestStreams, Role } from "@/api/types";
-import { openApp, PERMISSIONS, signedInAs } from "./harness";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { IngestNode, IngestQueue, IngestStreams, IngestSubscription, Role } from "@/api/types";
+import { Source } from "./event-source";
+import { openApp, signedInAs } from "./harness";
 
 const NODE: IngestNode = {
   address: "192.0.2.1:50051",
@@ -31,17 +32,9 @@ const NODE: IngestNode = {
   subscriptions: [],
 };
 
-const EVERYBODY: Role[] = ["admin", "maintainer", "viewer"];
-const row = (name: string, roles: Role[]) => ({ name, method: "GET", path: `/api/v1/${name}`, summary: name, public: false, session_only: false, roles });
-const permissions = {
-  ...PERMISSIONS,
-  operations: [...PERMISSIONS.operations, row("ingest.list_streams", EVERYBODY), row("ingest.tail", ["admin", "maintainer"])],
-};
-
 function openIngest(path: string, role: Role, streams: Partial<IngestStreams> = {}, routes: Parameters<typeof openApp>[1] = {}) {
   return openApp(path, {
     ...signedInAs(role),
-    "GET /api/v1/permissions": () => ({ body: permissions }),
     "GET /api/v1/ingest/streams": () => ({ body: { state: "running", detail: "", nodes: [NODE], ...streams } }),
     ...routes,
   });
@@ -63,6 +56,13 @@ describe("ingest streams", () => {
     const node = await screen.findByRole("region", { name: "Node 192.0.2.2:50051" });
     expect(within(node).getByText("deadline exceeded")).toBeInTheDocument();
     expect(within(node).queryByRole("table")).not.toBeInTheDocument();
+  });
+
+  it("draw the rates of a node, and none before it has two looks at them", async () => {
+    openIngest("/ingest", "viewer");
+    const chart = within(await screen.findByRole("region", { name: "Datagrams per second" }));
+    expect(chart.getAllByRole("listitem").map(({ textContent }) => textContent)).toEqual(["Received–", "Lost7"]);
+    expect(chart.getByText(/^Counting/)).toBeInTheDocument();
   });
 
   it.each([
@@ -87,30 +87,38 @@ describe("ingest streams", () => {
   });
 });
 
-describe("live tail", () => {
-  class Source extends EventTarget {
-    static readonly CLOSED = 2;
-    static opened: Source[] = [];
-    readyState = 1;
-    constructor(readonly url: string) {
-      super();
-      Source.opened.push(this);
-    }
-    close() {
-      this.readyState = Source.CLOSED;
-    }
-    frame(kind: string, data: unknown) {
-      act(() => void this.dispatchEvent(new MessageEvent(kind, { data: JSON.stringify(data) })));
-    }
-    tell(kind: string) {
-      act(() => void this.dispatchEvent(new Event(kind)));
-    }
-  }
+describe("queues and subscribers", () => {
+  const QUEUE: IngestQueue = {
+    name: "eth0/0",
+    numa_node: 1,
+    page_kind: "2 MiB hugepages",
+    reason: "",
+    slots: 4096,
+    slot_bytes: 2048,
+    slots_in_use: 1024,
+    rx_ring_full: 3,
+    fill_ring_empty: 0,
+  };
+  const counters = { received: 10, delivered: 7, pending: 1, dropped: [{ cause: "slow", datagrams: 2 }] };
+  const SUBSCRIPTION: IngestSubscription = { id: 4, peer: "192.0.2.7:4242", ports: [], counters };
+  const cells = (table: HTMLElement) => within(table).getAllByRole("cell").map(({ textContent }) => textContent);
 
-  beforeEach(() => {
-    Source.opened = [];
-    vi.stubGlobal("EventSource", Source);
+  it("show where datagrams lie and who reads them", async () => {
+    openIngest("/ingest?tab=queues", "viewer", { nodes: [{ ...NODE, queues: [QUEUE], subscriptions: [SUBSCRIPTION] }] });
+    expect(cells(await screen.findByRole("table", { name: "Queues at worker-1" }))).toEqual(["eth0/0", "1", "2 MiB hugepages, 8 MiB", "1,024 / 4,096", "3", "0"]);
+    expect(screen.getByRole("progressbar", { name: "Slots in use of eth0/0" })).toHaveAttribute("value", "1024");
+    expect(cells(screen.getByRole("table", { name: "Subscriptions at worker-1" }))).toEqual(["192.0.2.7:4242", "all", "7", "1", "2"]);
   });
+
+  it("say when there are none", async () => {
+    openIngest("/ingest?tab=queues", "viewer");
+    expect(await screen.findByText("No AF_XDP queue")).toBeInTheDocument();
+    expect(screen.getByText("Nobody is subscribed")).toBeInTheDocument();
+  });
+});
+
+describe("live tail", () => {
+  beforeEach(() => Source.install());
 
   async function openTail(path: string) {
     openIngest(path, "maintainer");
@@ -134,6 +142,12 @@ describe("live tail", () => {
     source.close();
     source.tell("error");
     expect(screen.getByText("Not connected")).toBeInTheDocument();
+  });
+
+  it("is not asked for without a fast path", async () => {
+    openIngest("/ingest?tab=tail", "maintainer", { state: "not_installed", nodes: [] });
+    expect(await screen.findByText(/The fast path is not installed\./)).toBeInTheDocument();
+    expect(Source.opened).toEqual([]);
   });
 
   it("is limited to the port of the URL", async () => {

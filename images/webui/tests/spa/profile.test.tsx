@@ -53,8 +53,8 @@ describe("second factor", () => {
     const app = openTab("security", {
       "GET /api/v1/auth/totp": () => ({ body: { enabled, recovery_codes_left: CODES.length } }),
       "POST /api/v1/auth/totp": () => ({ status: 201, body: ENROLMENT }),
-      "POST /api/v1/auth/totp/confirm": (request) => {
-        const answer = confirm(request);
+      "POST /api/v1/auth/totp/confirm": async (request) => {
+        const answer = await confirm(request);
         enabled = !answer.status;
         return answer;
       },

@@ -33,8 +33,18 @@ describe("users page", () => {
     await waitFor(() => expect(query()).not.toHaveProperty("search"));
   });
 
+  it("filters by role and state at the server, and forgets the page", async () => {
+    const user = userEvent.setup();
+    const { sent, router } = openUsers("/users?page=2", {}, undefined, 45);
+    await user.selectOptions(await screen.findByLabelText("Role"), "viewer");
+    await user.selectOptions(screen.getByLabelText("State"), "Disabled");
+    const query = () => Object.fromEntries(sent.findLast(({ path }) => path === "/api/v1/users")?.query ?? []);
+    await waitFor(() => expect(query()).toEqual({ page: "1", per_page: "20", sort: "email", role: "viewer", is_active: "false" }));
+    expect(router.state.location.search).toEqual({ role: "viewer", active: false });
+  });
+
   it("ignores nonsense in the URL", async () => {
-    const { sent } = openUsers("/users?page=-3&sort=password");
+    const { sent } = openUsers("/users?page=-3&sort=password&role=root&active=perhaps");
     await screen.findByText("viewer@example.com", { selector: "td" });
     const query = Object.fromEntries(sent.find(({ path }) => path === "/api/v1/users")?.query ?? []);
     expect(query).toEqual({ page: "1", per_page: "20", sort: "email" });
@@ -43,7 +53,7 @@ describe("users page", () => {
   it("says when nothing matches, and when loading failed", async () => {
     openUsers("/users?search=zzz", {}, []);
     expect(await screen.findByText("No user matches")).toBeInTheDocument();
-    expect(screen.getByRole("button", { name: "Clear search" })).toBeInTheDocument();
+    expect(screen.getByRole("button", { name: "Clear the filter" })).toBeInTheDocument();
   });
 
   it("shows the request id of a failure and tries again", async () => {
@@ -253,6 +263,21 @@ describe("a user's page", () => {
     await user.click(within(dialog).getByRole("button", { name: "Turn off" }));
     await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
     expect(sent.filter(({ method }) => method === "DELETE")).toHaveLength(2);
+  });
+
+  it("shows the user's API keys, and revokes one", async () => {
+    const user = userEvent.setup();
+    const key = { id: 9, user_id: 2, name: "<b>ci</b>", prefix: "tt_abc", role: "viewer", created_at: VIEWER.created_at, expires_at: VIEWER.created_at, last_used_at: null };
+    const { sent } = openUsers("/users/2?tab=api-keys", {
+      "GET /api/v1/api-keys": () => ({ body: { api_keys: [key] } }),
+      "DELETE /api/v1/api-keys/9": () => ({ status: 204 }),
+    });
+    await user.click(await screen.findByRole("button", { name: "Revoke the key <b>ci</b>" }));
+    expect(screen.queryByRole("button", { name: "New API key" })).not.toBeInTheDocument();
+    await user.click(within(await screen.findByRole("dialog")).getByRole("button", { name: "Revoke API key" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+    expect(sent.find(({ path }) => path === "/api/v1/api-keys")?.query.get("user_id")).toBe("2");
+    expect(sent.some(({ method, path }) => method === "DELETE" && path === "/api/v1/api-keys/9")).toBe(true);
   });
 
   it("does not offer it without one", async () => {

@@ -54,7 +54,7 @@ export function Feed({ label, events, state, emptyTitle, children }: FeedProps) 
             <li key={`${event.id} ${index}`} className="px-5 py-3">
               <p className="flex flex-wrap justify-between gap-x-4">
                 <code>{event.kind}</code>
-                <span className="text-xs text-muted">{event.data.created_at && formatPrecise(event.data.created_at)}</span>
+                <span className="text-xs text-muted">{timeOf(event)}</span>
               </p>
               <p className="mt-0.5 text-xs wrap-anywhere text-muted">{textOf(event)}</p>
             </li>
@@ -66,7 +66,12 @@ export function Feed({ label, events, state, emptyTitle, children }: FeedProps) 
 }
 
 /** What a reader has no use for: shown elsewhere, or a number of the database. */
-const HIDDEN = ["created_at", "audit_id"];
+const HIDDEN = ["created_at", "time", "audit_id"];
+
+function timeOf({ data: { created_at, time } }: LiveEvent): string | undefined {
+  const at = created_at ?? time;
+  return at && formatPrecise(at);
+}
 
 function textOf({ data }: LiveEvent): string {
   return Object.entries(data)

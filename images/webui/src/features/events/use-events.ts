@@ -4,7 +4,7 @@ import { apiAddress } from "@/api/client";
 export interface LiveEvent {
   id: string;
   kind: string;
-  data: Record<string, unknown> & { created_at?: string };
+  data: Record<string, unknown> & { created_at?: string; time?: string };
 }
 
 export type StreamState = "connecting" | "open" | "closed";

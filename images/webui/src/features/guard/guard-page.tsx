@@ -4,14 +4,16 @@ import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { PageHeader } from "@/components/ui/card";
 import { Skeleton } from "@/components/ui/states";
-import { Tabs } from "@/components/ui/tabs";
+import { Tabs, type Tab } from "@/components/ui/tabs";
 import { Guarded } from "@/features/access/guarded";
+import { useAccess } from "@/features/access/permissions";
 import { EventList } from "@/features/events/event-list";
 import { msg } from "@/i18n";
 import { guardStatusQuery } from "./api";
 import { RulesTab } from "./rules-tab";
 
 const TrafficTab = lazy(() => import("./traffic-tab"));
+const DropsTab = lazy(() => import("./drops-tab"));
 const PolicyTab = lazy(() => import("./policy-tab"));
 
 export const GuardPage = () => (
@@ -22,20 +24,19 @@ export const GuardPage = () => (
 
 function Guard() {
   const { t } = useTranslation();
+  const tabs: Tab[] = [
+    { id: "rules", label: t("Rules"), render: () => <RulesTab /> },
+    { id: "traffic", label: t("Traffic"), render: () => <TrafficTab /> },
+    { id: "policy", label: t("Policy"), render: () => <PolicyTab /> },
+    { id: "events", label: t("Events"), render: () => <EventList topics="guard" /> },
+  ];
+  if (useAccess().may("guard.watch_drops")) tabs.push({ id: "drops", label: t("Drops"), render: () => <DropsTab /> });
   return (
     <>
       <PageHeader title={t("Network guard")}>{t("Which traffic the nodes let in, limit and drop.")}</PageHeader>
       <FastPathNotice />
       <Suspense fallback={<Skeleton className="h-60 rounded-xl" />}>
-        <Tabs
-          label={t("Network guard")}
-          tabs={[
-            { id: "rules", label: t("Rules"), render: () => <RulesTab /> },
-            { id: "traffic", label: t("Traffic"), render: () => <TrafficTab /> },
-            { id: "policy", label: t("Policy"), render: () => <PolicyTab /> },
-            { id: "events", label: t("Events"), render: () => <EventList topics="guard" /> },
-          ]}
-        />
+        <Tabs label={t("Network guard")} tabs={tabs} />
       </Suspense>
     </>
   );

@@ -10,6 +10,7 @@ import { Card } from "@/components/ui/card";
 import { DataTable, type Column } from "@/components/ui/data-table";
 import { Pagination } from "@/components/ui/pagination";
 import { SearchBox } from "@/components/ui/search-box";
+import { Select } from "@/components/ui/select";
 import { EmptyState, ErrorState } from "@/components/ui/states";
 import { useAccess } from "@/features/access/permissions";
 import { formatCount, formatTime } from "@/lib/format";
@@ -42,17 +43,16 @@ export function RulesTab() {
           value={search.search ?? ""}
           onChange={(text) => change({ search: text || undefined })}
         />
-        <select
-          aria-label={t("Action")}
-          className="h-10 rounded-lg border border-line bg-surface px-3"
+        <Select
+          label={t("Action")}
           value={search.action ?? ""}
-          onChange={(event) => change({ action: ACTIONS.find((action) => action === event.target.value) })}
+          onChange={(text) => change({ action: ACTIONS.find((action) => action === text) })}
         >
           <option value="">{t("Every action")}</option>
           {ACTIONS.map((action) => (
             <option key={action}>{action}</option>
           ))}
-        </select>
+        </Select>
         {mayWrite && (
           <Button variant="primary" className="sm:ml-auto" onClick={() => setDialog({ kind: "create" })}>
             <Plus aria-hidden /> {t("New rule")}

@@ -2,9 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { SelectField } from "@/components/ui/field";
+import { ErrorState, Skeleton } from "@/components/ui/states";
 import { Feed } from "@/features/events/event-list";
 import { useStream } from "@/features/events/use-events";
 import { streamsQuery } from "./api";
+import { NoNodes } from "./ingest-nodes";
 
 const KINDS = ["datagram", "loss", "skipped", "error"] as const;
 
@@ -13,12 +15,16 @@ export function TailTab() {
   const { t } = useTranslation();
   const { port } = useSearch({ from: "/signed-in/ingest" });
   const navigate = useNavigate({ from: "/ingest" });
-  const { data } = useQuery(streamsQuery);
+  const { data, error, refetch } = useQuery(streamsQuery);
   const ports = new Set(data?.nodes.flatMap(({ streams }) => streams.map((stream) => stream.port)));
   // A port of the URL stays chosen while the list loads.
   if (port) ports.add(port);
   const choose = (text: string) =>
     void navigate({ search: (old) => ({ ...old, port: text ? Number(text) : undefined }), replace: true });
+  if (error) return <ErrorState error={error} onRetry={() => void refetch()} />;
+  if (!data) return <Skeleton className="h-60 rounded-xl" />;
+  // The backend refuses the stream where no node could feed it.
+  if (data.state !== "running") return <NoNodes state={data.state} />;
   return (
     <div className="space-y-4">
       <div className="max-w-xs">

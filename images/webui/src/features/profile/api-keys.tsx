@@ -14,20 +14,22 @@ import { CreateKeyDialog, RevokeKeyDialog } from "./api-key-dialogs";
 
 type OpenDialog = { kind: "create" } | { kind: "revoke"; apiKey: ApiKey } | null;
 
-/** One's own API keys. */
-export function ApiKeys() {
+/** One's own API keys, or those of another user: keys are made by their owner alone, and revoked by admins as well. */
+export function ApiKeys({ owner }: { owner?: number }) {
   const { t } = useTranslation();
-  const keys = useQuery(apiKeysQuery);
+  const keys = useQuery(apiKeysQuery(owner));
   const columns = useColumns();
   const [dialog, setDialog] = useState<OpenDialog>(null);
   const close = () => setDialog(null);
   return (
     <>
-      <div className="mb-4 flex justify-end">
-        <Button variant="primary" onClick={() => setDialog({ kind: "create" })}>
-          <Plus aria-hidden /> {t("New API key")}
-        </Button>
-      </div>
+      {owner === undefined && (
+        <div className="mb-4 flex justify-end">
+          <Button variant="primary" onClick={() => setDialog({ kind: "create" })}>
+            <Plus aria-hidden /> {t("New API key")}
+          </Button>
+        </div>
+      )}
       <Card className="overflow-hidden">
         {keys.error ? (
           <ErrorState error={keys.error} onRetry={() => void keys.refetch()} />
@@ -39,7 +41,7 @@ export function ApiKeys() {
             rowId={({ id }) => String(id)}
             empty={
               <EmptyState icon={KeyRound} title={t("No API keys yet")}>
-                {t("A key lets a program use the API in your name.")}
+                {owner === undefined ? t("A key lets a program use the API in your name.") : t("The user has made none.")}
               </EmptyState>
             }
             actions={(apiKey) => <RevokeButton name={apiKey.name} onClick={() => setDialog({ kind: "revoke", apiKey })} />}

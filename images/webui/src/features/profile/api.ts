@@ -12,10 +12,12 @@ export const sessionsQuery = queryOptions({
   queryFn: ({ signal }) => bodyOf(api.GET("/api/v1/auth/sessions", { signal })),
 });
 
-export const apiKeysQuery = queryOptions({
-  queryKey: ["account", "api-keys"],
-  queryFn: ({ signal }) => bodyOf(api.GET("/api/v1/api-keys", { signal })),
-});
+/** The keys of a user; one's own by default, other users' for admins. */
+export const apiKeysQuery = (user_id?: number) =>
+  queryOptions({
+    queryKey: ["account", "api-keys", user_id],
+    queryFn: ({ signal }) => bodyOf(api.GET("/api/v1/api-keys", { params: { query: { user_id } }, signal })),
+  });
 
 /** A new secret, which counts once a code of it is confirmed. */
 export const useEnrol = () =>

@@ -5,12 +5,12 @@ import { PER_PAGE, type UsersSearch } from "./search";
 
 const ONE = "/api/v1/users/{user_id}";
 
-export const usersQuery = ({ page = 1, search, sort = "email" }: UsersSearch) =>
+export const usersQuery = ({ page = 1, search, sort = "email", role, active: is_active }: UsersSearch) =>
   queryOptions({
-    queryKey: ["users", { page, search, sort }],
+    queryKey: ["users", { page, search, sort, role, is_active }],
     placeholderData: keepPreviousData,
     queryFn: ({ signal }) => {
-      const query = { page, per_page: PER_PAGE, search, sort };
+      const query = { page, per_page: PER_PAGE, search, sort, role, is_active };
       return bodyOf(api.GET("/api/v1/users", { params: { query }, signal }));
     },
   });

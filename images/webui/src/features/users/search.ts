@@ -1,3 +1,4 @@
+import { ROLES, type Role } from "@/api/types";
 import { pageOf } from "@/lib/page-of";
 
 export const SORTABLE = ["email", "full_name", "role", "created_at"] as const;
@@ -11,6 +12,9 @@ const MAX_SEARCH = 100;
 export interface UsersSearch {
   page?: number;
   search?: string;
+  role?: Role;
+  /** Whether the account may sign in. */
+  active?: boolean;
   /** A column, with `-` before it for descending. */
   sort?: Sort;
 }
@@ -21,6 +25,8 @@ export function parseUsersSearch(raw: Record<string, unknown>): UsersSearch {
   return {
     page: pageOf(raw),
     search: search.slice(0, MAX_SEARCH) || undefined,
+    role: ROLES.find((role) => role === raw.role),
+    active: typeof raw.active === "boolean" ? raw.active : undefined,
     sort: isSort(raw.sort) ? raw.sort : undefined,
   };
 }

@@ -8,12 +8,13 @@ import { Button } from "@/components/ui/button";
 import { Card, PageHeader } from "@/components/ui/card";
 import { Facts } from "@/components/ui/facts";
 import { EmptyState, ErrorState, Skeleton } from "@/components/ui/states";
-import { Tabs } from "@/components/ui/tabs";
+import { Tabs, type Tab } from "@/components/ui/tabs";
 import { Guarded } from "@/features/access/guarded";
 import { useAccess } from "@/features/access/permissions";
 import { auditQuery } from "@/features/audit/audit-page";
 import { EventTable } from "@/features/audit/event-table";
 import { useUser } from "@/features/auth/session";
+import { ApiKeys } from "@/features/profile/api-keys";
 import { formatTime } from "@/lib/format";
 import { RemoveTotpDialog, ResetPasswordDialog, StateDialog } from "./account-dialogs";
 import { userQuery } from "./api";
@@ -37,7 +38,10 @@ function UserDetail() {
 function Loaded({ user }: { user: User }) {
   const { t } = useTranslation();
   const access = useAccess();
-  const tabs = [{ id: "account", label: t("Account"), render: () => <Account user={user} /> }];
+  const tabs: Tab[] = [{ id: "account", label: t("Account"), render: () => <Account user={user} /> }];
+  if (access.may("api_keys.list_keys")) {
+    tabs.push({ id: "api-keys", label: t("API keys"), render: () => <ApiKeys owner={user.id} /> });
+  }
   if (access.may("audit.list_events")) {
     tabs.push({ id: "activity", label: t("Activity"), render: () => <Activity actor={user.email} /> });
   }

@@ -3,11 +3,12 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { UserPlus } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { User } from "@/api/types";
+import { ROLES, type User } from "@/api/types";
 import { Button } from "@/components/ui/button";
 import { Card, PageHeader } from "@/components/ui/card";
 import { Pagination } from "@/components/ui/pagination";
 import { SearchBox } from "@/components/ui/search-box";
+import { Select } from "@/components/ui/select";
 import { ErrorState } from "@/components/ui/states";
 import { Guarded } from "@/features/access/guarded";
 import { usersQuery } from "./api";
@@ -47,13 +48,24 @@ function UserAdministration() {
       >
         {t("Who may sign in, and what they may do.")}
       </PageHeader>
-      <div className="mb-4">
+      <div className="mb-4 flex flex-wrap items-center gap-3">
         <SearchBox
           label={t("Search users")}
           placeholder={t("Search by name or email")}
           value={search.search ?? ""}
           onChange={(text) => change({ search: text || undefined })}
         />
+        <Select label={t("Role")} value={search.role ?? ""} onChange={(text) => change({ role: ROLES.find((role) => role === text) })}>
+          <option value="">{t("Every role")}</option>
+          {ROLES.map((role) => (
+            <option key={role}>{role}</option>
+          ))}
+        </Select>
+        <Select label={t("State")} value={String(search.active ?? "")} onChange={(text) => change({ active: text ? text === "true" : undefined })}>
+          <option value="">{t("Every state")}</option>
+          <option value="true">{t("Active")}</option>
+          <option value="false">{t("Disabled")}</option>
+        </Select>
       </div>
       <Card className="overflow-hidden">
         {users.error ? (
@@ -64,7 +76,7 @@ function UserAdministration() {
             stale={users.isPlaceholderData}
             search={search}
             onSort={(sort) => change({ sort })}
-            onClearSearch={() => change({ search: undefined })}
+            onClear={() => change({ search: undefined, role: undefined, active: undefined })}
             onEdit={(user) => setDialog({ kind: "edit", user })}
             onDelete={(user) => setDialog({ kind: "delete", user })}
           />

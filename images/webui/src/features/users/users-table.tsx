@@ -17,12 +17,12 @@ interface UsersTableProps {
   stale: boolean;
   search: UsersSearch;
   onSort: (sort: UsersSearch["sort"]) => void;
-  onClearSearch: () => void;
+  onClear: () => void;
   onEdit: (user: User) => void;
   onDelete: (user: User) => void;
 }
 
-export function UsersTable({ users, stale, search, onSort, onClearSearch, onEdit, onDelete }: UsersTableProps) {
+export function UsersTable({ users, stale, search, onSort, onClear, onEdit, onDelete }: UsersTableProps) {
   const { t } = useTranslation();
   const me = useUser();
   return (
@@ -34,7 +34,7 @@ export function UsersTable({ users, stale, search, onSort, onClearSearch, onEdit
       rowId={({ id }) => String(id)}
       sort={search.sort ?? "email"}
       onSort={(sort) => isSort(sort) && onSort(sort)}
-      empty={<NoUsers search={search.search} onClearSearch={onClearSearch} />}
+      empty={<NoUsers search={search} onClear={onClear} />}
       actions={(user) => <RowActions user={user} own={user.id === me.id} onEdit={onEdit} onDelete={onDelete} />}
     />
   );
@@ -115,12 +115,12 @@ function RowActions({ user, own, onEdit, onDelete }: RowActionsProps) {
   );
 }
 
-function NoUsers({ search, onClearSearch }: { search: string | undefined; onClearSearch: () => void }) {
+function NoUsers({ search: { search, role, active }, onClear }: Pick<UsersTableProps, "search" | "onClear">) {
   const { t } = useTranslation();
-  if (!search) return <EmptyState icon={UserSearch} title={t("No users on this page")} />;
+  if (!search && !role && active === undefined) return <EmptyState icon={UserSearch} title={t("No users on this page")} />;
   return (
-    <EmptyState icon={UserSearch} title={t("No user matches")} action={<Button onClick={onClearSearch}>{t("Clear search")}</Button>}>
-      {t("Nobody's name or email contains “{{text}}”.", { text: search })}
+    <EmptyState icon={UserSearch} title={t("No user matches")} action={<Button onClick={onClear}>{t("Clear the filter")}</Button>}>
+      {search ? t("Nobody's name or email contains “{{text}}”.", { text: search }) : t("Widen the filter.")}
     </EmptyState>
   );
 }

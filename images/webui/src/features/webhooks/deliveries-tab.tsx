@@ -8,6 +8,7 @@ import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { DataTable, type Column } from "@/components/ui/data-table";
 import { Pagination } from "@/components/ui/pagination";
+import { Select } from "@/components/ui/select";
 import { EmptyState, ErrorBanner, ErrorState } from "@/components/ui/states";
 import { toast } from "@/components/ui/toast";
 import { msg } from "@/i18n";
@@ -26,22 +27,23 @@ export default function DeliveriesTab() {
   const again = (id: string) => redeliver.mutate(id, { onSuccess: () => toast(t("The delivery is on its way again.")) });
   return (
     <>
-      <select
-        aria-label={t("State")}
-        className="mb-4 h-10 rounded-lg border border-line bg-surface px-3"
-        value={search.state ?? ""}
-        onChange={(event) => {
-          const state = STATES.find((one) => one === event.target.value);
-          void navigate({ search: (old) => ({ ...old, page: undefined, state }), replace: true });
-        }}
-      >
-        <option value="">{t("Every state")}</option>
-        {STATES.map((state) => (
-          <option key={state} value={state}>
-            {t(LOOKS[state].label)}
-          </option>
-        ))}
-      </select>
+      <div className="mb-4">
+        <Select
+          label={t("State")}
+          value={search.state ?? ""}
+          onChange={(text) => {
+            const state = STATES.find((one) => one === text);
+            void navigate({ search: (old) => ({ ...old, page: undefined, state }), replace: true });
+          }}
+        >
+          <option value="">{t("Every state")}</option>
+          {STATES.map((state) => (
+            <option key={state} value={state}>
+              {t(LOOKS[state].label)}
+            </option>
+          ))}
+        </Select>
+      </div>
       {redeliver.error && (
         <div className="mb-4">
           <ErrorBanner error={redeliver.error} />
