@@ -188,25 +188,32 @@ def test_collector_leaves_room_for_the_kernels_tables(limit: str, expected: str 
     assert environment(container).get("GOMEMLIMIT") == expected
 
 
-TLS = {"global": {"goBackend": {"enabled": True, "tls": {"existingSecret": "server", "clientSecret": "client"}}}}
+# How certificates are given, and the Secrets of server and client.
+TLS = {
+    "mine": ({"existingSecret": "server", "clientSecret": "client"}, "server", "client"),
+    "generated": ({"generate": True}, "demo-go-backend-tls", "demo-go-backend-client-tls"),
+}
 
 
+@pytest.mark.parametrize("tls, server, client", TLS.values(), ids=TLS)
 @pytest.mark.parametrize("mode, kind", [("fast-path", "DaemonSet"), ("socket", "Deployment")])
-def test_both_sides_of_mutual_tls_have_their_secret(mode: str, kind: str) -> None:
-    objects = render(**merged(TLS, {"go-backend": {"mode": mode}}))
+def test_both_sides_of_mutual_tls_have_their_secret(mode: str, kind: str, tls: dict, server: str, client: str) -> None:
+    objects = render(**merged(FAST_PATH, {"global": {"goBackend": {"tls": tls}}, "go-backend": {"mode": mode}}))
     spec = pod(objects.find(kind, "go-backend"))["spec"]
     (container,) = spec["containers"]
     files = {argument.partition("=")[2] for argument in container["args"] if argument.startswith("--tls-")}
     (secret,) = [volume["secret"] for volume in spec["volumes"] if volume["name"] == "secrets"]
     assert files == {f"/run/secrets/triptych/{item['path']}" for item in secret["items"]}
-    assert secret["secretName"] == "server"
+    assert secret["secretName"] == server
+    # Commands in the pod show the server's certificate.
+    given = {value for name, value in environment(container).items() if name.startswith("GO_BACKEND_TLS_")}
+    assert given == files
     # A kubelet's gRPC probe speaks no TLS.
     assert all("httpGet" in container[probe] for probe in ("startupProbe", "livenessProbe", "readinessProbe"))
-    clients = [("Deployment", "flask-backend"), ("Deployment", "flask-backend-worker"), ("Pod", "smoke-test")]
-    for client in clients:
-        workload = objects.find(*client)
-        assert "'name': 'client'" in str(pod(workload)["spec"]["volumes"])
-        assert "GO_BACKEND_TLS_KEY_FILE" in environment(pod(workload)["spec"]["containers"][0])
+    for workload in (("Deployment", "flask-backend"), ("Deployment", "flask-backend-worker"), ("Pod", "smoke-test")):
+        workload = pod(objects.find(*workload))["spec"]
+        assert f"'name': '{client}'" in str(workload["volumes"])
+        assert "GO_BACKEND_TLS_KEY_FILE" in environment(workload["containers"][0])
 
 
 @pytest.mark.parametrize("mode, kind", [("fast-path", "DaemonSet"), ("socket", "Deployment")])

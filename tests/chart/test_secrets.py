@@ -37,9 +37,9 @@ REPLACED = {
 
 
 def spec(objects: Objects) -> dict[str, dict]:
-    """The bootstrap file: keys of each Secret by its name."""
+    """The bootstrap file: keys of each Secret, or its certificate, by its name."""
     entries = json.loads(objects.find("ConfigMap", "bootstrap-secrets")["data"]["secrets.json"])
-    return {entry["name"]: entry["keys"] for entry in entries}
+    return {entry["name"]: entry.get("keys") or {"certificate": entry["certificate"]} for entry in entries}
 
 
 def test_nothing_secret_is_rendered() -> None:
@@ -56,6 +56,18 @@ def test_default_secrets() -> None:
     assert secrets["demo-flask-backend-keys"] == {"signing.pem": {"type": "ed25519"}}
     assert secrets["demo-flask-backend-encryption"] == {"encryption.key": {"type": "password", "length": 64}}
     assert secrets["demo-flask-backend-first-admin"] == {"password": {"type": "password", "length": 24}}
+
+
+def test_certificates_are_made_only_when_asked_for() -> None:
+    objects = render(global_={"goBackend": {"enabled": True, "tls": {"generate": True}}})
+    secrets = spec(objects)
+    assert secrets.keys() - NAMES == {"demo-go-backend-ca", "demo-go-backend-tls", "demo-go-backend-client-tls"}
+    assert secrets["demo-go-backend-ca"] == {"certificate": {}}
+    server, client = (secrets[f"demo-go-backend-{name}"]["certificate"] for name in ("tls", "client-tls"))
+    assert server["authority"] == client["authority"] == "demo-go-backend-ca"
+    assert objects.find("Service", "go-backend")["metadata"]["name"] in server["hosts"]
+    assert set(mounted_secrets(objects)) == secrets.keys() - {"demo-go-backend-ca"}, "nobody is given the authority's key"
+    assert spec(render(global_={"goBackend": {"tls": {"generate": True}}})).keys() == NAMES
 
 
 def test_alpha_has_the_known_login_and_plain_names() -> None:

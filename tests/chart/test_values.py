@@ -16,6 +16,7 @@ NEEDS = {
     "go-backend.replicas": {"go-backend": {"mode": "socket"}},
     "go-backend.ingest": {"go-backend": {"ingest": {"ports": [514]}}},
     "global.goBackend.tls": {"global": {"goBackend": {"tls": {"existingSecret": "a", "clientSecret": "a"}}}},
+    "global.goBackend.tls.generate": {"global": {"goBackend": {"tls": {"existingSecret": "", "clientSecret": ""}}}},
     "go-backend.probe": {"go-backend": {"probe": {"enabled": True}}},
     "go-backend.podMonitor": {"go-backend": {"podMonitor": {"enabled": True}}},
     "mysql": {"global": {"database": {"engine": "mysql"}}},

@@ -40,6 +40,16 @@ replicaHost: ""
 {{- $database.existingSecret | default (include "common.name" (list . (printf "%s-credentials" $database.engine))) -}}
 {{- end -}}
 
+{{/* Names of the Secrets with the certificates of the Go backend's gRPC API and of its clients; empty without TLS. */}}
+{{- define "common.goBackend.secret" -}}
+{{- $tls := .Values.global.goBackend.tls -}}
+{{- if $tls.generate }}{{ include "common.name" (list . "go-backend-tls") }}{{ else }}{{ $tls.existingSecret }}{{ end -}}
+{{- end -}}
+{{- define "common.goBackend.clientSecret" -}}
+{{- $tls := .Values.global.goBackend.tls -}}
+{{- if $tls.generate }}{{ include "common.name" (list . "go-backend-client-tls") }}{{ else }}{{ $tls.clientSecret }}{{ end -}}
+{{- end -}}
+
 {{/* Name of the Secret with the cache's password. */}}
 {{- define "common.redis.secret" -}}
 {{- .Values.global.redis.existingSecret | default (include "common.name" (list . "redis-credentials")) -}}

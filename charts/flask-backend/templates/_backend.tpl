@@ -104,7 +104,7 @@ true
 {{/* Environment by which the Go backend is found. */}}
 {{- define "flask-backend.goBackendEnv" -}}
 - {name: GO_BACKEND_TARGET, value: "{{ include "common.name" (list . "go-backend") }}:{{ .Values.global.goBackend.grpcPort }}"}
-{{- if .Values.global.goBackend.tls.clientSecret }}
+{{- if include "common.goBackend.clientSecret" . }}
 - {name: GO_BACKEND_TLS_CA_FILE, value: /run/secrets/triptych/go-backend-ca.crt}
 - {name: GO_BACKEND_TLS_CERT_FILE, value: /run/secrets/triptych/go-backend.crt}
 - {name: GO_BACKEND_TLS_KEY_FILE, value: /run/secrets/triptych/go-backend.key}
@@ -114,7 +114,7 @@ true
 {{/* Source of the secrets volume: what the Go backend asks of its clients; empty without TLS. */}}
 {{- define "flask-backend.goBackendSecret" -}}
 {{- if .Values.global.goBackend.enabled -}}
-{{- with .Values.global.goBackend.tls.clientSecret -}}
+{{- with include "common.goBackend.clientSecret" . -}}
 - secret:
     name: {{ . }}
     items:

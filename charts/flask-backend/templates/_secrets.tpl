@@ -1,5 +1,6 @@
 {{/*
-Secrets to make where they are absent, by name: {key: {type, length | value}}. An existingSecret takes its entry away.
+Secrets to make where they are absent, by name: {keys: {key: {type, length | value}}} or {certificate: …}. An existingSecret
+takes its entry away.
 Usage: include "flask-backend.generatedSecrets" . | fromYaml
 */}}
 {{- define "flask-backend.generatedSecrets" -}}
@@ -7,21 +8,30 @@ Usage: include "flask-backend.generatedSecrets" . | fromYaml
 {{- $password := dict "type" "password" "length" 32 -}}
 {{- $database := .Values.global.database -}}
 {{- if and (has $database.engine (list "postgresql" "mysql")) (not $database.existingSecret) -}}
-{{- $_ := set $secrets (include "common.database.secret" .) (dict "admin-password" $password "password" $password) -}}
+{{- $_ := set $secrets (include "common.database.secret" .) (dict "keys" (dict "admin-password" $password "password" $password)) -}}
 {{- end -}}
 {{- if and .Values.global.redis.enabled (not .Values.global.redis.existingSecret) -}}
-{{- $_ := set $secrets (include "common.redis.secret" .) (dict "password" $password) -}}
+{{- $_ := set $secrets (include "common.redis.secret" .) (dict "keys" (dict "password" $password)) -}}
 {{- end -}}
 {{- if not .Values.signingKey.existingSecret -}}
-{{- $_ := set $secrets (include "flask-backend.signingKeySecret" .) (dict "signing.pem" (dict "type" "ed25519")) -}}
+{{- $_ := set $secrets (include "flask-backend.signingKeySecret" .) (dict "keys" (dict "signing.pem" (dict "type" "ed25519"))) -}}
 {{- end -}}
 {{- if not .Values.encryptionKey.existingSecret -}}
-{{- $_ := set $secrets (include "flask-backend.encryptionKeySecret" .) (dict "encryption.key" (dict "type" "password" "length" 64)) -}}
+{{- $_ := set $secrets (include "flask-backend.encryptionKeySecret" .) (dict "keys" (dict "encryption.key" (dict "type" "password" "length" 64))) -}}
 {{- end -}}
 {{- if not .Values.firstAdmin.existingSecret -}}
 {{- $random := dict "type" "password" "length" 24 -}}
 {{- $literal := dict "type" "literal" "value" .Values.firstAdmin.password -}}
-{{- $_ := set $secrets (include "flask-backend.firstAdminSecret" .) (dict "password" (ternary $literal $random (ne .Values.firstAdmin.password ""))) -}}
+{{- $_ := set $secrets (include "flask-backend.firstAdminSecret" .) (dict "keys" (dict "password" (ternary $literal $random (ne .Values.firstAdmin.password "")))) -}}
+{{- end -}}
+{{- if and .Values.global.goBackend.enabled .Values.global.goBackend.tls.generate -}}
+{{- $authority := include "common.name" (list . "go-backend-ca") -}}
+{{- $_ := set $secrets $authority (dict "certificate" dict) -}}
+{{- /* localhost: for commands run in the server's pod. */ -}}
+{{- $server := dict "authority" $authority "hosts" (list (include "common.name" (list . "go-backend")) "localhost") -}}
+{{- $client := dict "authority" $authority "hosts" (list (include "common.name" (list . "flask-backend"))) -}}
+{{- $_ := set $secrets (include "common.goBackend.secret" .) (dict "certificate" $server) -}}
+{{- $_ := set $secrets (include "common.goBackend.clientSecret" .) (dict "certificate" $client) -}}
 {{- end -}}
 {{- toYaml $secrets -}}
 {{- end -}}
@@ -34,8 +44,8 @@ Usage: include "flask-backend.secretsSpec" .
 {{- $labels := include "common.selectorLabels" (list . "generated-secret") | fromYaml -}}
 {{- $_ := set $labels "app.kubernetes.io/part-of" "triptych" -}}
 {{- $spec := list -}}
-{{- range $name, $keys := include "flask-backend.generatedSecrets" . | fromYaml -}}
-{{- $spec = append $spec (dict "name" $name "labels" $labels "keys" $keys) -}}
+{{- range $name, $contents := include "flask-backend.generatedSecrets" . | fromYaml -}}
+{{- $spec = append $spec (merge (dict "name" $name "labels" $labels) $contents) -}}
 {{- end -}}
 {{- toPrettyJson $spec -}}
 {{- end -}}

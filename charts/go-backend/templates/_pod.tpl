@@ -4,6 +4,7 @@ Usage: include "go-backend.container" (dict "root" . "args" (list "--xdp-mode=of
 */}}
 {{- define "go-backend.container" -}}
 {{- $ports := .root.Values.global.goBackend -}}
+{{- $secret := include "common.goBackend.secret" .root -}}
 image: {{ include "common.image" .root }}
 imagePullPolicy: {{ .root.Values.global.image.pullPolicy }}
 args:
@@ -11,7 +12,7 @@ args:
   {{- range .args }}
   - {{ . }}
   {{- end }}
-  {{- if $ports.tls.existingSecret }}
+  {{- if $secret }}
   - --tls-cert=/run/secrets/triptych/tls.crt
   - --tls-key=/run/secrets/triptych/tls.key
   - --tls-client-ca=/run/secrets/triptych/ca.crt
@@ -22,12 +23,18 @@ args:
   {{- with include "go-backend.ingestFlags" .root }}
   {{- . | nindent 2 }}
   {{- end }}
-  - --grpc-address=:{{ $ports.grpcPort }}
   - --http-address=:{{ $ports.httpPort }}
   - --log-level={{ .root.Values.logLevel }}
   - --node-name=$(NODE_NAME)
 env:
   {{- include "go-backend.nodeName" . | nindent 2 }}
+  # By the environment, so that commands run in the pod (kubectl exec) reach the server.
+  - {name: GO_BACKEND_GRPC_ADDRESS, value: ":{{ $ports.grpcPort }}"}
+  {{- if $secret }}
+  {{- range $flag, $file := dict "CA" "ca.crt" "CLIENT_CERT" "tls.crt" "CLIENT_KEY" "tls.key" }}
+  - {name: GO_BACKEND_TLS_{{ $flag }}, value: /run/secrets/triptych/{{ $file }}}
+  {{- end }}
+  {{- end }}
   {{- with include "go-backend.goMemory" .root }}
   - {name: GOMEMLIMIT, value: {{ . }}}
   {{- end }}
@@ -41,7 +48,7 @@ ports:
 {{- include "go-backend.probes" .root | nindent 0 }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
-  {{- if $ports.tls.existingSecret }}
+  {{- if $secret }}
   - {name: secrets, mountPath: /run/secrets/triptych, readOnly: true}
   {{- end }}
 {{- end -}}
@@ -50,7 +57,7 @@ volumeMounts:
 {{- define "go-backend.volumes" -}}
 - name: tmp
   emptyDir: {}
-{{- with .Values.global.goBackend.tls.existingSecret }}
+{{- with include "common.goBackend.secret" . }}
 - name: secrets
   secret:
     secretName: {{ . }}
@@ -64,7 +71,7 @@ volumeMounts:
 
 {{/* gRPC probes; with TLS, which a kubelet's gRPC probe cannot speak, HTTP ones. */}}
 {{- define "go-backend.probes" -}}
-{{- if .Values.global.goBackend.tls.existingSecret -}}
+{{- if include "common.goBackend.secret" . -}}
 {{- include "common.httpProbes" . -}}
 {{- else -}}
 {{- $port := .Values.global.goBackend.grpcPort -}}

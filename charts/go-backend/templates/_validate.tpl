@@ -7,6 +7,9 @@
 {{- if ne (empty $tls.existingSecret) (empty $tls.clientSecret) -}}
 {{- fail "global.goBackend.tls.existingSecret and global.goBackend.tls.clientSecret are the two sides of one connection: set both or none" -}}
 {{- end -}}
+{{- if and $tls.generate $tls.existingSecret -}}
+{{- fail (printf "global.goBackend.tls.generate is true, but global.goBackend.tls.existingSecret is %s: set only one of them" $tls.existingSecret) -}}
+{{- end -}}
 {{- range .Values.ingest.ports -}}
 {{- if has (int .) (list 68 546) -}}
 {{- fail (printf "go-backend.ingest.ports has %d, on which a node gets its address by DHCP: leave it out" (int .)) -}}

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from click.testing import CliRunner
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from backend.cli import cli
@@ -171,6 +172,52 @@ def test_no_permission_is_one_line(kubernetes, bootstrap):
     assert "forbidden" in result.output
 
 
+TLS = [
+    {"name": "server", "certificate": {"authority": "authority", "hosts": ["go-backend", "localhost"]}},
+    {"name": "client", "certificate": {"authority": "authority", "hosts": ["flask-backend"]}},
+    {"name": "authority", "certificate": {}},
+]
+
+
+def certificate(kubernetes, name: str, key: str = "tls.crt") -> x509.Certificate:
+    return x509.load_pem_x509_certificate(value(kubernetes, name, key).encode())
+
+
+def test_certificates_of_one_authority(kubernetes, bootstrap):
+    result = bootstrap(TLS)
+    assert result.exit_code == 0, result.output
+    assert set(kubernetes.secrets["server"]["data"]) == {"tls.crt", "tls.key", "ca.crt"}
+    authority = certificate(kubernetes, "authority")
+    for name, hosts in (("server", ["go-backend", "localhost"]), ("client", ["flask-backend"])):
+        issued = certificate(kubernetes, name)
+        issued.verify_directly_issued_by(authority)
+        assert issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+            x509.DNSName
+        ) == hosts
+        assert certificate(kubernetes, name, "ca.crt") == authority
+        key = serialization.load_pem_private_key(value(kubernetes, name, "tls.key").encode(), None)
+        assert key.public_key() == issued.public_key()
+        assert value(kubernetes, name, "tls.key").splitlines()[1] not in result.output
+
+
+def test_a_deleted_certificate_is_made_again_by_the_same_authority(kubernetes, bootstrap):
+    bootstrap(TLS)
+    before, authority = certificate(kubernetes, "server"), certificate(kubernetes, "authority")
+    del kubernetes.secrets["server"]
+    assert bootstrap(TLS).exit_code == 0
+    after = certificate(kubernetes, "server")
+    assert after != before and certificate(kubernetes, "authority") == authority
+    after.verify_directly_issued_by(authority)
+
+
+def test_an_authority_that_is_none_is_one_line(kubernetes, bootstrap):
+    kubernetes.secrets["authority"] = {"metadata": {}, "data": {"tls.crt": "eA==", "tls.key": "eA=="}}
+    result = bootstrap(TLS)
+    assert result.exit_code == 1 and "Traceback" not in result.output
+    assert "Secret authority holds no authority" in result.output.splitlines()[-1]
+    assert set(kubernetes.secrets) == {"authority"}
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
@@ -184,6 +231,9 @@ def test_no_permission_is_one_line(kubernetes, bootstrap):
         ([{"name": "x", "keys": {"a": {"type": "literal"}}}], "value"),
         ([{"name": "x", "keys": {"a b": {"type": "password"}}}], "is no key"),
         ([{"name": "x", "keys": {"a": {"type": "password"}}, "label": {}}], "label"),
+        ([{"name": "x", "keys": {"a": {"type": "password"}}, "certificate": {}}], "one of keys and certificate"),
+        ([{"name": "x", "certificate": {"hosts": ["a"]}}], "belong together"),
+        ([{"name": "x", "certificate": {"authority": "y", "hosts": []}}], "hosts"),
     ],
 )
 def test_bad_specifications(kubernetes, bootstrap, spec, words):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,13 +52,19 @@ def bootstrap(path: Path, timeout: float, progress: Callable[[str], None]) -> No
 
 def _create(client: Client, wanted: WantedSecret) -> bool:
     metadata = ObjectMeta(name=wanted.name, labels=wanted.labels)
+    values = wanted.make_values(_values(client, wanted.authority) if wanted.authority else None)
     try:
-        client.create(Secret(metadata=metadata, type="Opaque", stringData=wanted.make_values()))
+        client.create(Secret(metadata=metadata, type="Opaque", stringData=values))
     except ApiError as error:
         if error.status.code != 409:
             raise
         return False
     return True
+
+
+def _values(client: Client, name: str) -> dict[str, str]:
+    data = client.get(Secret, name).data or {}
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
 
 def _absent_keys(client: Client, wanted: WantedSecret) -> list[str]:
@@ -85,6 +92,8 @@ def _transient(error: Exception) -> str | None:
     """Why another try may help; `None` for a refusal. Raises what is no failure of the API at all."""
     if isinstance(error, ApiError):
         return str(error) if error.status.code in _TRANSIENT else None
+    if isinstance(error, BootstrapError):
+        raise error
     if type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2", "ssl", "socket"):
         return f"{type(error).__name__}: {error}"
     raise error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from backend.fields import StrictSchema
+from backend.secrets_bootstrap.certificates import issue, make_authority
 
 # Letters and digits only: such a password survives every URL, shell and configuration file.
 ALPHABET = string.ascii_letters + string.digits
@@ -37,32 +38,75 @@ class KeySchema(StrictSchema):
             raise ValidationError("length belongs to the type password", "length")
 
 
+class CertificateSchema(StrictSchema):
+    authority = fields.String(validate=_NAME)
+    hosts = fields.List(fields.String(validate=_NAME), validate=validate.Length(min=1))
+
+    @validates_schema(skip_on_field_errors=True)
+    def check(self, data, **kwargs):
+        if ("authority" in data) != ("hosts" in data):
+            raise ValidationError("authority and hosts belong together; without both it is an authority", "hosts")
+
+
 class SecretSchema(StrictSchema):
     name = fields.String(required=True, validate=_NAME)
     labels = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
     keys = fields.Dict(
         keys=fields.String(validate=_KEY),
         values=fields.Nested(KeySchema),
-        required=True,
         validate=validate.Length(min=1),
     )
+    certificate = fields.Nested(CertificateSchema)
+
+    @validates_schema(skip_on_field_errors=True)
+    def check(self, data, **kwargs):
+        if ("keys" in data) == ("certificate" in data):
+            raise ValidationError("one of keys and certificate is needed", "keys")
 
 
 @dataclass(frozen=True)
 class WantedSecret:
-    """A Secret to make: its name, labels, and how each key is made."""
+    """A Secret to make: its name, labels, and how each key is made, or which certificate it holds."""
 
     name: str
     labels: dict[str, str]
-    keys: dict[str, dict]
+    recipes: dict[str, dict] = field(default_factory=dict)
+    certificate: dict | None = None
 
-    def make_values(self) -> dict[str, str]:
-        """Fresh values by key."""
-        return {key: _make(recipe) for key, recipe in self.keys.items()}
+    @property
+    def keys(self) -> list[str]:
+        """Names of its keys."""
+        if self.certificate is None:
+            return list(self.recipes)
+        return ["tls.crt", "tls.key", "ca.crt"] if self.authority else ["tls.crt", "tls.key"]
+
+    @property
+    def authority(self) -> str | None:
+        """Name of the Secret whose authority signs its certificate."""
+        return (self.certificate or {}).get("authority")
+
+    def make_values(self, authority: dict[str, str] | None) -> dict[str, str]:
+        """Fresh values by key.
+
+        Args:
+            authority: values of the Secret that `authority` names.
+
+        Raises:
+            BootstrapError: they are no authority.
+        """
+        if self.certificate is None:
+            return {key: _make(recipe) for key, recipe in self.recipes.items()}
+        if authority is None:
+            return make_authority(self.name)
+        try:
+            return issue(self.certificate["hosts"], authority)
+        except (KeyError, ValueError, TypeError) as error:
+            fix = "delete it and the Secrets it signed, and all are made anew"
+            raise BootstrapError(f"Secret {self.authority} holds no authority ({error}): {fix}") from None
 
 
 def read_spec(path: Path) -> list[WantedSecret]:
-    """The Secrets that the JSON file at `path` asks for.
+    """The Secrets that the JSON file at `path` asks for, those that sign others first.
 
     Raises:
         BootstrapError: it cannot be read, is no JSON, or breaks the schema.
@@ -76,9 +120,11 @@ def read_spec(path: Path) -> list[WantedSecret]:
     if not isinstance(document, list):
         raise BootstrapError(f"{path} must hold a list of Secrets")
     try:
-        return [WantedSecret(**item) for item in SecretSchema(many=True).load(document)]
+        loaded = SecretSchema(many=True).load(document)
     except ValidationError as error:
         raise BootstrapError(f"{path}: {_first_message(error.messages)}") from None
+    wanted = [WantedSecret(recipes=item.pop("keys", {}), **item) for item in loaded]
+    return sorted(wanted, key=lambda secret: secret.authority is not None)
 
 
 def _first_message(messages, path: str = "") -> str:
