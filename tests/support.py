@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import subprocess
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +18,9 @@ from pytest_helm_charts.k8s.daemon_set import wait_for_daemon_sets_to_run
 from pytest_helm_charts.k8s.deployment import wait_for_deployments_to_run
 from pytest_helm_charts.k8s.stateful_set import wait_for_stateful_sets_to_run
 from pytest_helm_charts.utils import wait_for_objects_condition
+
+import release
+from common import tool
 
 ADMIN = {"email": "admin@example.com", "password": "admin"}
 FAST_PATH_LABELS = {"triptych.dev/fast-path": "true", "triptych.dev/hugepages-2Mi": "true"}
@@ -42,8 +50,6 @@ def eventually(check: Callable[[], T], seconds: float, message: str) -> T:
 class Login(httpx.Auth):
     """A Bearer token, renewed by a new login before it expires: test runs outlive it."""
 
-    requires_response_body = True
-
     def __init__(self, url: str, email: str, password: str) -> None:
         self._login = httpx.Request("POST", f"{url}/api/v1/auth/login", json={"email": email, "password": password})
         self._renew_at = 0.0
@@ -52,6 +58,7 @@ class Login(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if time.monotonic() > self._renew_at:
             answer = yield self._login
+            answer.read()  # here, and not by requires_response_body, which would also read endless streams
             self.answer = answer.raise_for_status().json()
             self._renew_at = time.monotonic() + self.answer["expires_in"] / 2
         request.headers["Authorization"] = f"Bearer {self.answer['access_token']}"
@@ -134,6 +141,35 @@ def pods(client: HTTPClient, namespace: str, component: str | None = None) -> li
     selector = {"app.kubernetes.io/name": component} if component else {}
     found = Pod.objects(client).filter(namespace=namespace, selector=selector)
     return [pod for pod in found if pod.obj["status"].get("phase") not in ("Succeeded", "Failed")]
+
+
+@contextmanager
+def forwarded(target: release.Target, pod: str, port: int) -> Iterator[int]:
+    """Port of 127.0.0.1 that reaches a port of one pod."""
+    arguments = ["port-forward", f"pod/{pod}", f":{port}", "--address", "127.0.0.1"]
+    with kubectl_process(target, *arguments) as process:
+        line = process.stdout.readline()
+        found = re.search(r"127\.0\.0\.1:(\d+)", line)
+        assert found, f"kubectl port-forward to {pod} printed {line!r}"
+        yield int(found[1])
+
+
+@contextmanager
+def kubectl_process(target: release.Target, *arguments: str) -> Iterator[subprocess.Popen]:
+    """kubectl, running beside the test with its output in a pipe, and ended afterwards."""
+    command = [tool("kubectl"), "--context", f"kind-{target.name}", "--namespace", release.NAMESPACE, *arguments]
+    process = subprocess.Popen(command, env=os.environ | target.env, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def nodes_command(notes: str) -> list[str]:
+    """Arguments of the kubectl command in the chart's notes that shows which nodes fit."""
+    [line] = [line.strip() for line in notes.splitlines() if line.strip().startswith("kubectl get nodes ")]
+    return shlex.split(line)[1:]
 
 
 def fingerprint(client: HTTPClient, namespace: str) -> dict[str, tuple[str, int]]:

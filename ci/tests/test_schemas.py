@@ -1,11 +1,13 @@
 """Objects that Kubernetes would take pass, and a typo anywhere in one is found."""
 
 import json
+import re
 
 import pytest
 
 import custom_resources
 import schemas
+from common import ROOT, VERSIONS
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
@@ -168,3 +170,9 @@ def test_preserved_unknown_fields_stay_allowed() -> None:
     part = {"type": "object", "properties": {"a": {"type": "string"}}}
     assert schemas.convert(part)["additionalProperties"] is False
     assert "additionalProperties" not in schemas.convert(part | {"x-kubernetes-preserve-unknown-fields": True})
+
+
+def test_nfd_is_the_same_in_schemas_and_tests() -> None:
+    module = (ROOT / "tests" / "scheduling" / "nfd" / "go.mod").read_text()
+    required = re.findall(r"^\tsigs\.k8s\.io/node-feature-discovery(?:/api/nfd)? (v\S+)$", module, re.MULTILINE)
+    assert required == [VERSIONS["NODE_FEATURE_DISCOVERY_VERSION"]] * 2

@@ -66,7 +66,9 @@ def test_certificates_are_made_only_when_asked_for() -> None:
     server, client = (secrets[f"demo-go-backend-{name}"]["certificate"] for name in ("tls", "client-tls"))
     assert server["authority"] == client["authority"] == "demo-go-backend-ca"
     assert objects.find("Service", "go-backend")["metadata"]["name"] in server["hosts"]
-    assert set(mounted_secrets(objects)) == secrets.keys() - {"demo-go-backend-ca"}, "nobody is given the authority's key"
+    assert set(mounted_secrets(objects)) == secrets.keys() - {"demo-go-backend-ca"}, (
+        "nobody is given the authority's key"
+    )
     assert spec(render(global_={"goBackend": {"tls": {"generate": True}}})).keys() == NAMES
 
 

@@ -128,7 +128,11 @@ CONTRADICTIONS = {
         ["global.goBackend.tls.existingSecret", "global.goBackend.tls.clientSecret", "set both or none"],
     ),
     "certificates from two sources": (
-        {"global": {"goBackend": {"enabled": True, "tls": {"generate": True, "existingSecret": "a", "clientSecret": "b"}}}},
+        {
+            "global": {
+                "goBackend": {"enabled": True, "tls": {"generate": True, "existingSecret": "a", "clientSecret": "b"}}
+            }
+        },
         ["global.goBackend.tls.generate", "global.goBackend.tls.existingSecret is a", "set only one"],
     ),
     "pin without XDP": (socket_mode({"guard": {"pin": True}}), ["go-backend.guard.pin", "go-backend.mode is socket"]),

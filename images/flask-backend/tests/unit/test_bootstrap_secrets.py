@@ -191,9 +191,12 @@ def test_certificates_of_one_authority(kubernetes, bootstrap):
     for name, hosts in (("server", ["go-backend", "localhost"]), ("client", ["flask-backend"])):
         issued = certificate(kubernetes, name)
         issued.verify_directly_issued_by(authority)
-        assert issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
-            x509.DNSName
-        ) == hosts
+        assert (
+            issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+                x509.DNSName
+            )
+            == hosts
+        )
         assert certificate(kubernetes, name, "ca.crt") == authority
         key = serialization.load_pem_private_key(value(kubernetes, name, "tls.key").encode(), None)
         assert key.public_key() == issued.public_key()
