@@ -19,6 +19,8 @@ import (
 const (
 	ringSize   = 2048
 	maxBatches = 2 * ringSize / receiveBatch
+	// nap is how long a busy queue sleeps when it has emptied its ring: a small part of the time in which that fills.
+	nap = 50 * time.Microsecond
 	// framesOfMTU is what an Ethernet frame has beyond the MTU: addresses, type and two VLAN tags.
 	framesOfMTU = 14 + 2*4
 )
@@ -35,9 +37,11 @@ type afxdp struct {
 	debt      int      // slots that the kernel lacks
 	given     []uint64 // by the program, at the last tick
 	quiet     bool     // since the last tick
+	used      bool     // had a socket before
 
-	closing sync.Mutex // guards socket against a reader of its statistics
+	closing sync.Mutex // guards what follows against a reader of statistics
 	socket  *xsk.Socket
+	before  unix.XDPStatistics // of earlier sockets
 }
 
 // portTable finds a stream by its port.
@@ -58,8 +62,8 @@ func slotBytes(mtu int) (int, error) {
 	return 0, fmt.Errorf("frames of MTU %d do not fit into a slot of 4096 bytes", mtu)
 }
 
-// openAFXDP binds a socket to a queue of the interface and lets the program redirect to it.
-func openAFXDP(number int, streams []*stream, from Source, options Options, at place) (*afxdp, error) {
+// newAFXDP makes the slots of a queue, for as long as the ingest lives; open gives it a socket.
+func newAFXDP(number int, streams []*stream, from Source, options Options, at place) (*afxdp, error) {
 	size, err := slotBytes(from.MTU)
 	if err != nil {
 		return nil, err
@@ -69,14 +73,10 @@ func openAFXDP(number int, streams []*stream, from Source, options Options, at p
 		return nil, err
 	}
 	made.number = number
-	opened := &afxdp{
+	return &afxdp{
 		queue: made, streams: streams, ports: newPortTable(streams), sequences: from.Maps.Sequences,
 		verifyUDP: options.VerifyUDPChecksum, arrivals: make([]arrival, 0, receiveBatch), given: make([]uint64, len(streams)),
-	}
-	if err := opened.bind(from); err != nil {
-		return nil, errors.Join(err, made.pool.Close())
-	}
-	return opened, nil
+	}, nil
 }
 
 func newPortTable(streams []*stream) *portTable {
@@ -87,28 +87,67 @@ func newPortTable(streams []*stream) *portTable {
 	return table
 }
 
-func (a *afxdp) bind(from Source) error {
+// open binds a socket to the queue of the interface and lets the program redirect to it. Without one, nothing changes.
+func (a *afxdp) open(from Source) error {
+	if size, err := slotBytes(from.MTU); err != nil || size > a.pool.SlotBytes() {
+		return fmt.Errorf("frames of MTU %d do not fit into the slots of %d bytes that were made at the start: restart to get longer ones",
+			from.MTU, a.pool.SlotBytes())
+	}
 	for range ringSize {
 		slot, _ := a.list.Get()
 		a.refills = append(a.refills, slot)
 	}
+	socket, err := a.bind(from)
+	if err != nil {
+		a.keepRefills()
+		return err
+	}
+	a.refills = a.refills[:0]
+	a.closing.Lock()
+	defer a.closing.Unlock()
+	a.socket = socket
+	return nil
+}
+
+func (a *afxdp) bind(from Source) (*xsk.Socket, error) {
 	socket, err := xsk.Open(xsk.Options{
 		InterfaceIndex: from.State.InterfaceIndex, Queue: uint32(a.number), Pool: a.pool,
 		FillSize: ringSize, RXSize: ringSize, Filled: a.refills,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a.socket, a.refills = socket, a.refills[:0]
-	for _, stream := range a.streams { // numbers given before are not ours
-		if stream.highest[a.number], err = a.numberOf(stream); err != nil {
-			return errors.Join(err, socket.Close())
-		}
+	if err := a.beginNumbers(); err != nil {
+		return nil, errors.Join(err, socket.Close())
 	}
 	if err := from.Maps.Sockets.Put(uint32(a.number), uint32(socket.Fd())); err != nil {
-		return errors.Join(fmt.Errorf("let the program redirect queue %d: %w", a.number, err), socket.Close())
+		return nil, errors.Join(fmt.Errorf("let the program redirect queue %d: %w", a.number, err), socket.Close())
 	}
+	return socket, nil
+}
+
+// beginNumbers: numbers given before the first socket are not ours, those given since the last one are lost.
+func (a *afxdp) beginNumbers() error {
+	for _, stream := range a.streams {
+		number, err := a.numberOf(stream)
+		if err != nil {
+			return err
+		}
+		if a.used {
+			stream.missed(a.queue, number)
+		}
+		stream.highest[a.number] = number
+	}
+	a.used = true
 	return nil
+}
+
+// keepRefills takes back the slots that were meant for the kernel.
+func (a *afxdp) keepRefills() {
+	for _, slot := range a.refills {
+		a.list.Put(slot)
+	}
+	a.refills = a.refills[:0]
 }
 
 // numberOf is the last number that the program gave to a datagram of a stream in this queue.
@@ -125,8 +164,14 @@ func (a *afxdp) run(stop event) error {
 	polled := []unix.PollFd{{Fd: int32(stop.fd), Events: unix.POLLIN}, {Fd: int32(a.socket.Fd()), Events: unix.POLLIN}}
 	ticked := time.Now()
 	for polled[0].Revents == 0 {
+		taken := 0
 		// Bounded, so that a flood hides neither the stop nor the tick; poll returns at once where more is there.
-		for batch := 0; batch < maxBatches && a.receive() > 0; batch++ {
+		for batch := 0; batch < maxBatches; batch++ {
+			count := a.receive()
+			if count == 0 {
+				break
+			}
+			taken += count
 			a.quiet = false
 		}
 		if time.Since(ticked) >= tick {
@@ -137,9 +182,25 @@ func (a *afxdp) run(stop event) error {
 			a.drain()
 			return fmt.Errorf("the AF_XDP socket of queue %d ended: the interface vanished", a.number)
 		}
-		if _, err := unix.Poll(polled, int(tick.Milliseconds())); err != nil && err != unix.EINTR {
+		if err := pause(polled, taken); err != nil {
 			return fmt.Errorf("poll queue %d: %w", a.number, err)
 		}
+	}
+	return nil
+}
+
+// pause waits for datagrams. A busy queue naps first: a receiver that hardly ever waits in poll(2) spares the core that
+// serves the interface from waking it after every few datagrams.
+func pause(polled []unix.PollFd, taken int) error {
+	timeout := tick
+	if taken >= receiveBatch {
+		if err := unix.Nanosleep(&unix.Timespec{Nsec: nap.Nanoseconds()}, nil); err != nil && err != unix.EINTR {
+			return err
+		}
+		timeout = 0
+	}
+	if _, err := unix.Poll(polled, int(timeout.Milliseconds())); err != nil && err != unix.EINTR {
+		return err
 	}
 	return nil
 }
@@ -225,8 +286,8 @@ func (a *afxdp) readStatistics() {
 		slog.Error("ingest", "queue", a.name, "error", err)
 		return
 	}
-	a.kernel.ringFull.Store(statistics.Rx_ring_full)
-	a.kernel.fillEmpty.Store(statistics.Rx_fill_ring_empty_descs)
+	a.kernel.ringFull.Store(a.before.Rx_ring_full + statistics.Rx_ring_full)
+	a.kernel.fillEmpty.Store(a.before.Rx_fill_ring_empty_descs + statistics.Rx_fill_ring_empty_descs)
 }
 
 // drain takes what the ring still holds and counts the rest as lost, so that the account ends exact. Only for a queue
@@ -240,10 +301,18 @@ func (a *afxdp) drain() {
 	}
 }
 
+// close ends the socket, if there is one. The slots that the kernel had are nobody's until the pool
+// reclaims them.
 func (a *afxdp) close() error {
+	if a.socket == nil {
+		return nil
+	}
 	a.drain()
+	a.keepRefills()
+	a.debt = 0
 	a.closing.Lock()
 	defer a.closing.Unlock()
+	a.before = unix.XDPStatistics{Rx_ring_full: a.kernel.ringFull.Load(), Rx_fill_ring_empty_descs: a.kernel.fillEmpty.Load()}
 	err := a.socket.Close()
 	a.socket = nil
 	return err

@@ -200,8 +200,9 @@ func newXDPReceiver(t *testing.T, mode Mode) receiver {
 	source, err := SourceOf(attach(t, mode))
 	must(t, err)
 	ingest, streams := newBench(t)
-	queue, err := openAFXDP(0, streams, source, ingest.options, place{node: 0})
+	queue, err := newAFXDP(0, streams, source, ingest.options, place{node: 0})
 	must(t, err)
+	must(t, queue.open(source))
 	follower, err := followAddresses(streams, source.Maps.Destinations)
 	must(t, err)
 	t.Cleanup(func() {

@@ -30,22 +30,27 @@ type Source struct {
 	Queues int // of the interface
 	// Now is the state at this moment: an interface can vanish.
 	Now func() xdp.State
+	// Again describes the program anew, for an interface that returned; nil: there never will be another one.
+	Again func() (Source, error)
+	// halted tells why nothing comes in although the program is attached; empty while the interface works.
+	halted string
 }
 
 // Ingest receives on all ports until it is closed.
 type Ingest struct {
 	options  Options
 	source   Source
+	machine  *host.Host
 	streams  []*stream // by port
 	groups   []*sockets
-	queues   []*afxdp
-	follower *destinations
+	redirect redirect
 	stop     event
 	stopping chan struct{}
 	loops    sync.WaitGroup
 
 	mutex         sync.Mutex
-	reason        string // why AF_XDP is not used, or not any more
+	queues        []*afxdp // of AF_XDP, with and without a socket
+	reason        string   // why AF_XDP is not used, or not any more
 	nextID        uint64
 	subscriptions []*Subscription // by number, nil where free
 	active        sync.WaitGroup
@@ -63,8 +68,8 @@ func Start(options Options, source Source, machine *host.Host) (*Ingest, error) 
 		return nil, err
 	}
 	made := &Ingest{
-		options: options, source: source, stop: stop, stopping: make(chan struct{}),
-		subscriptions: make([]*Subscription, options.Subscriptions),
+		options: options, source: source, machine: machine, stop: stop, stopping: make(chan struct{}),
+		subscriptions: make([]*Subscription, options.Subscriptions), redirect: redirect{ended: make(chan struct{}, 1)},
 	}
 	for number, port := range options.Ports {
 		made.streams = append(made.streams, &stream{port: port, number: uint32(number), highest: make([]uint64, xdp.IngestQueues)})
@@ -72,62 +77,39 @@ func Start(options Options, source Source, machine *host.Host) (*Ingest, error) 
 	if len(options.Ports) == 0 {
 		return made, nil
 	}
-	at := made.place(machine)
-	if err := made.openAFXDP(at); err != nil {
+	made.reason = source.halted
+	if err := made.openAFXDP(source); err != nil {
 		made.reason = err.Error()
 	}
-	if err := made.openSockets(at); err != nil {
+	if err := made.openSockets(); err != nil {
 		return nil, errors.Join(err, made.Close())
 	}
-	made.run()
+	for _, group := range made.groups {
+		group.start(&made.loops, func() { group.run(made.stop) })
+	}
 	made.log()
 	return made, nil
 }
 
 // place is the NUMA node of the interface. Without one, memory and threads go where the kernel likes.
-func (i *Ingest) place(machine *host.Host) place {
-	node, known, err := machine.InterfaceNode(i.source.State.Interface)
+func (i *Ingest) place(from Source) place {
+	node, known, err := i.machine.InterfaceNode(from.State.Interface)
 	if err != nil || !known {
-		slog.Debug("ingest: NUMA node of the interface unknown", "interface", i.source.State.Interface, "error", err)
+		slog.Debug("ingest: NUMA node of the interface unknown", "interface", from.State.Interface, "error", err)
 		return place{node: slotpool.AnyNode}
 	}
-	cpus, err := machine.NodeCPUs(node)
+	cpus, err := i.machine.NodeCPUs(node)
 	if err != nil {
 		slog.Warn("ingest: CPUs of the interface's NUMA node unknown", "node", node, "error", err)
 	}
 	return place{node: int(node), cpus: cpus}
 }
 
-// openAFXDP opens a socket for every queue of the interface, all or none.
-func (i *Ingest) openAFXDP(at place) (err error) {
-	switch {
-	case i.options.Mode == ModeSocket:
-		return errors.New("sockets chosen by configuration")
-	case i.source.Maps.Sockets == nil:
-		return fmt.Errorf("no XDP program is attached: %s", i.source.State.Reason)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, i.closeAFXDP())
-		}
-	}()
-	for number := range min(i.source.Queues, i.options.Queues, xdp.IngestQueues) {
-		queue, err := openAFXDP(number, i.streams, i.source, i.options, at)
-		if err != nil {
-			return err
-		}
-		i.queues = append(i.queues, queue)
-	}
-	// Last, because from here on the program redirects.
-	i.follower, err = followAddresses(i.streams, i.source.Maps.Destinations)
-	return err
-}
-
 // openSockets opens one group beside AF_XDP, for what the program lets pass (fragments, other interfaces), and a few
 // to share the work without it.
-func (i *Ingest) openSockets(at place) error {
-	groups := 1
-	if len(i.queues) == 0 {
+func (i *Ingest) openSockets() error {
+	at, groups := i.place(i.source), 1
+	if !i.redirect.open {
 		groups = min(runtime.NumCPU(), i.options.Queues)
 	}
 	for number := range groups {
@@ -140,31 +122,11 @@ func (i *Ingest) openSockets(at place) error {
 	return nil
 }
 
-func (i *Ingest) run() {
-	for _, group := range i.groups {
-		group.start(&i.loops, func() { group.run(i.stop) })
-	}
-	for _, queue := range i.queues {
-		queue.start(&i.loops, func() {
-			if err := queue.run(i.stop); err != nil {
-				slog.Error("ingest falls back to sockets", "queue", queue.name, "error", err)
-				i.setReason(err.Error())
-			}
-		})
-	}
-}
-
-func (i *Ingest) setReason(reason string) {
-	i.mutex.Lock()
-	defer i.mutex.Unlock()
-	i.reason = reason
-}
-
 // Mode is how datagrams come in at this moment, and why not in a better way.
 func (i *Ingest) Mode() (Mode, string) {
 	i.mutex.Lock()
 	defer i.mutex.Unlock()
-	if i.reason != "" || len(i.queues) == 0 {
+	if i.reason != "" || !i.redirect.open {
 		return ModeSocket, i.reason
 	}
 	switch state := i.source.Now(); state.Mode {
@@ -184,7 +146,7 @@ func (i *Ingest) log() {
 		level = slog.Warn
 	}
 	level("ingest", "mode", mode, "ports", i.options.Ports, "interface", i.source.State.Interface,
-		"af_xdp_queues", len(i.queues), "socket_groups", len(i.groups), "reason", reason)
+		"af_xdp_queues", i.redirect.queues, "socket_groups", len(i.groups), "reason", reason)
 }
 
 // Stop ends all subscriptions. Datagrams are still received, and dropped.
@@ -198,7 +160,8 @@ func (i *Ingest) Stop() {
 	}
 }
 
-// Close ends everything; afterwards the counters are final. The XDP program passes the ports' datagrams on again.
+// Close ends everything, after Watch; afterwards the counters are final. The XDP program passes the ports' datagrams on
+// again.
 func (i *Ingest) Close() error {
 	i.Stop()
 	i.active.Wait()
@@ -208,20 +171,9 @@ func (i *Ingest) Close() error {
 	for _, group := range i.groups {
 		err = errors.Join(err, group.close(), group.pool.Close())
 	}
-	return err
-}
-
-func (i *Ingest) closeAFXDP() error {
-	i.mutex.Lock()
-	defer i.mutex.Unlock()
-	var err error
-	if i.follower != nil {
-		err = i.follower.close()
-	}
 	for _, queue := range i.queues {
-		err = errors.Join(err, queue.close(), queue.pool.Close())
+		err = errors.Join(err, queue.pool.Close())
 	}
-	i.queues, i.follower = nil, nil
 	return err
 }
 

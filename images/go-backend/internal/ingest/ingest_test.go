@@ -213,28 +213,6 @@ func TestNobodySubscribed(t *testing.T) {
 	}
 }
 
-// TestVanishedInterface: sockets go on, on the interfaces that are left.
-func TestVanishedInterface(t *testing.T) {
-	node := startNode(t, ModeNative, Options{Ports: []uint16{514}})
-	stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
-	newWire(t).send(t, to4(514).frame([]byte("first")))
-	receive(t, stream, 1)
-	must(t, netlink.LinkDel(device(t, uplink)))
-	eventually(t, "sockets take over", func() bool { mode, _ := node.Mode(); return mode == ModeSocket })
-	if _, reason := node.Mode(); reason == "" {
-		t.Error("no reason")
-	}
-	client, err := net.Dial("udp4", "127.0.0.1:514")
-	must(t, err)
-	defer client.Close()
-	_, err = client.Write([]byte("second"))
-	must(t, err)
-	if got := receive(t, stream, 1)[0]; string(got.Payload) != "second" || got.Sequence != 2 {
-		t.Errorf("datagram %v", got)
-	}
-	node.settled(t, 514, 2)
-}
-
 // TestRestart: a second ingest on the same program begins its account at nothing.
 func TestRestart(t *testing.T) {
 	for _, mode := range []Mode{ModeNative, ModeSocket} {

@@ -36,6 +36,12 @@ func enterNamespace(t testing.TB) {
 	runtime.LockOSThread()
 	must(t, unix.Unshare(unix.CLONE_NEWNET))
 	must(t, netlink.LinkSetUp(device(t, "lo")))
+	addUplink(t)
+}
+
+// addUplink makes the veth pair with the node's addresses.
+func addUplink(t testing.TB) {
+	t.Helper()
 	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: uplink}, PeerName: remote}))
 	for _, end := range []string{uplink, remote} {
 		must(t, netlink.LinkSetIP6AddrGenMode(device(t, end), 1)) // no neighbour discovery by itself

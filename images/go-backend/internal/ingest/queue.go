@@ -89,6 +89,11 @@ func newQueue(name string, own, slotBytes int, options Options, at place) (*queu
 	return made, nil
 }
 
+// held tells whether a subscription has a slot. The caller holds the mutexes of all streams.
+func (q *queue) held(slot slotpool.Slot) bool {
+	return q.records[slot].references > 0
+}
+
 func (q *queue) logMemory() {
 	size, reason := q.pool.PageBytes()
 	level := slog.LevelInfo

@@ -13,7 +13,9 @@ import (
 
 // SourceOf describes what an attachment offers, in the calling thread's network namespace.
 func SourceOf(attachment *xdp.Attachment) (Source, error) {
-	from := Source{State: attachment.State(), Now: attachment.State}
+	from := Source{
+		State: attachment.State(), Now: attachment.State, Again: func() (Source, error) { return SourceOf(attachment) },
+	}
 	maps, attached := attachment.IngestMaps()
 	if !attached || from.State.Mode == xdp.ModeOff {
 		return from, nil
@@ -22,9 +24,19 @@ func SourceOf(attachment *xdp.Attachment) (Source, error) {
 	if err != nil {
 		return from, fmt.Errorf("look up interface %s: %w", from.State.Interface, err)
 	}
-	from.Maps, from.MTU = maps, link.Attrs().MTU
+	from.Maps, from.MTU, from.halted = maps, link.Attrs().MTU, halted(link.Attrs())
 	from.Queues, err = receiveQueues(from.State.Interface)
 	return from, err
+}
+
+func halted(link *netlink.LinkAttrs) string {
+	switch {
+	case link.RawFlags&unix.IFF_UP == 0:
+		return fmt.Sprintf("interface %s is down", link.Name)
+	case link.RawFlags&unix.IFF_LOWER_UP == 0:
+		return fmt.Sprintf("interface %s has no carrier", link.Name)
+	}
+	return ""
 }
 
 // channels is struct ethtool_channels.

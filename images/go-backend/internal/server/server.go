@@ -98,6 +98,7 @@ func Run(ctx context.Context, config Config) (err error) {
 	group.Go(func() error { return grpcServer.Serve(grpcListener) })
 	group.Go(func() error { return serveHTTP(httpServer, httpListener) })
 	path.run(ctx, group)
+	group.Go(func() error { received.Watch(ctx, reattachInterval); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
 		slog.Info("stopping")

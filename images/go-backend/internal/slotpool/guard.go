@@ -13,5 +13,7 @@ type (
 func (guard) init(*Pool) {}
 func (guard) use(Slot)   {}
 
+func (guard) free(*Pool, Slot) {}
+
 func (l *List) debugGet() (Slot, bool) { return l.get() }
 func (l *List) debugPut(slot Slot)     { l.put(slot) }

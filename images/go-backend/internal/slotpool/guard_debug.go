@@ -30,6 +30,16 @@ func (g *guard) use(slot Slot) {
 	}
 }
 
+func (g *guard) free(pool *Pool, slot Slot) {
+	content := pool.memory.bytes[int(slot)*pool.slotBytes:][:pool.slotBytes]
+	if !g.taken[slot].Swap(false) {
+		panic(fmt.Sprintf("slotpool: slot %d was freed twice", slot))
+	}
+	for i := range content {
+		content[i] = poison
+	}
+}
+
 // single finds two goroutines in one list.
 type single struct {
 	busy atomic.Bool
@@ -61,12 +71,6 @@ func (l *List) debugGet() (Slot, bool) {
 func (l *List) debugPut(slot Slot) {
 	l.single.enter()
 	defer l.single.busy.Store(false)
-	content := l.pool.memory.bytes[int(slot)*l.pool.slotBytes:][:l.pool.slotBytes]
-	if !l.pool.guard.taken[slot].Swap(false) {
-		panic(fmt.Sprintf("slotpool: slot %d was freed twice", slot))
-	}
-	for i := range content {
-		content[i] = poison
-	}
+	l.pool.guard.free(l.pool, slot)
 	l.put(slot)
 }

@@ -184,3 +184,25 @@ func (l *List) spill(count int) {
 func (l *List) Flush() {
 	l.spill(len(l.free))
 }
+
+// Reclaim gives every slot that is neither free nor held to the depot, after the owner of the others went away without
+// giving them back, and returns how many. Nobody may use the pool meanwhile.
+func (p *Pool) Reclaim(held func(Slot) bool) int {
+	known := make([]bool, p.slots)
+	for _, slot := range p.depot {
+		known[slot] = true
+	}
+	for _, list := range p.lists {
+		for _, slot := range list.free {
+			known[slot] = true
+		}
+	}
+	before := len(p.depot)
+	for number, isKnown := range known {
+		if slot := Slot(number); !isKnown && !held(slot) {
+			p.depot = append(p.depot, slot)
+			p.guard.free(p, slot)
+		}
+	}
+	return len(p.depot) - before
+}

@@ -82,6 +82,31 @@ func TestSlotsWanderBetweenCores(t *testing.T) {
 	}
 }
 
+// TestReclaim has an owner vanish with its slots.
+func TestReclaim(t *testing.T) {
+	pool := newPool(t, Options{Slots: 200, SlotBytes: 64, Lists: 2, Node: AnyNode})
+	held := map[Slot]bool{}
+	for number := range 150 {
+		slot, _ := pool.List(number % 2).Get()
+		held[slot] = number < 10
+	}
+	if count := pool.Reclaim(func(slot Slot) bool { return held[slot] }); count != 140 {
+		t.Errorf("%d slots were reclaimed", count)
+	}
+	for number := range 2 {
+		pool.List(number).Flush()
+	}
+	free := 0
+	for slot, ok := pool.List(0).Get(); ok; slot, ok = pool.List(0).Get() {
+		if free++; held[slot] {
+			t.Fatalf("slot %d is held and handed out", slot)
+		}
+	}
+	if free != 190 {
+		t.Errorf("%d slots are free", free)
+	}
+}
+
 func TestMemoryIsReported(t *testing.T) {
 	pages := freeHugepages(t)
 	pool := newPool(t, Options{Slots: 8, SlotBytes: 2048, Lists: 1, Node: AnyNode})
