@@ -16,6 +16,8 @@ from api_client import ApiClient, make_settings
 
 from backend.app import create_app
 from backend.database.migrations import required_version
+from backend.grpc_gen.guard.v1 import guard_pb2
+from backend.grpc_gen.ingest.v1 import ingest_pb2
 from backend.grpc_gen.status.v1 import status_pb2, status_pb2_grpc
 from backend.status.fast_path import FastPath
 
@@ -29,6 +31,8 @@ class Node(status_pb2_grpc.StatusServiceServicer):
             node_name="worker2",
             kernel_release="6.18.0",
             xdp=status_pb2.XdpStatus(mode=status_pb2.XDP_MODE_GENERIC, interface="eth0", reason="no driver support"),
+            guard=status_pb2.GuardStatus(enforcement=guard_pb2.Enforcement(enforcing=True), revision=2**40, rules=2),
+            ingest=status_pb2.IngestStatus(mode=ingest_pb2.INGEST_MODE_SOCKET, reason="eth0 is down", ports=[514]),
             numa_nodes=[status_pb2.NumaNode(id=0, cpus="0-1", memory_bytes=2**40)],
             hugepage_pools=[status_pb2.HugepagePool(page_size_bytes=2**21, total_pages=64, free_pages=60)],
             counters=[status_pb2.ProtocolCounter(protocol="tcp", packets=2**40, bytes=2**50)],
@@ -97,6 +101,8 @@ def test_fast_path(status_of, node):
             "xdp_mode": "generic",
             "interface": "eth0",
             "reason": "no driver support",
+            "guard": {"enforcing": True, "reason": "", "revision": 2**40, "rules": 2},
+            "ingest": {"mode": "socket", "reason": "eth0 is down", "ports": [514], "subscriptions": 0},
             "numa_nodes": [{"id": 0, "cpus": "0-1", "memory_bytes": 2**40}],
             "hugepages": [{"size_bytes": 2**21, "total": 64, "free": 60}],
             "counters": [{"protocol": "tcp", "packets": 2**40, "bytes": 2**50}],

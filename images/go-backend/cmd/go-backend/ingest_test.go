@@ -117,6 +117,10 @@ func TestIngestCommands(t *testing.T) {
 	if jsonErr := json.Unmarshal([]byte(document), &answer); err != nil || jsonErr != nil || answer.Streams[0].Mode != "INGEST_MODE_SOCKET" {
 		t.Errorf("streams %v, %v\n%s", err, jsonErr, document)
 	}
+	status, err := execute(t, "status", "--grpc-address", address)
+	if err != nil || !strings.Contains(status, "INGEST") || !strings.Contains(status, "socket, ports "+port+", 0 clients") {
+		t.Errorf("status %v\n%s", err, status)
+	}
 	checkIngestMetrics(t, httpAddress, port)
 }
 

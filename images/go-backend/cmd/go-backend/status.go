@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -73,6 +74,7 @@ func printStatus(output io.Writer, node *statusv1.GetStatusResponse, revision *g
 	}
 	fmt.Fprintf(table, "GUARD\trevision %d\t%d rules, %s by default, %s\n", revision.Revision, revision.Rules,
 		word("DEFAULT_ACTION_", revision.Policy.GetDefaultAction()), enforcing)
+	fmt.Fprintf(table, "INGEST\t%s\t%s\n", ingestWord(node.Ingest), node.Ingest.GetReason())
 	for _, numa := range node.NumaNodes {
 		fmt.Fprintf(table, "NUMA\tnode %d\tCPUs %s, %d MiB\n", numa.Id, numa.Cpus, numa.MemoryBytes>>20)
 	}
@@ -86,6 +88,14 @@ func printStatus(output io.Writer, node *statusv1.GetStatusResponse, revision *g
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\n", word("VERDICT_", counter.Verdict), counter.Protocol, counter.Packets, counter.Bytes)
 	}
 	return table.Flush()
+}
+
+func ingestWord(ingest *statusv1.IngestStatus) string {
+	if len(ingest.GetPorts()) == 0 {
+		return "off"
+	}
+	ports := strings.Trim(fmt.Sprint(ingest.Ports), "[]")
+	return fmt.Sprintf("%s, ports %s, %d clients", word("INGEST_MODE_", ingest.Mode), ports, ingest.Subscriptions)
 }
 
 func newTop() *cobra.Command {

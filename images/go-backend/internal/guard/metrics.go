@@ -22,6 +22,8 @@ var (
 		"Packets above the limit of a rate rule; the first 1000 rules by id.", []string{"rule"}, nil)
 	revisionDesc = prometheus.NewDesc("go_backend_guard_revision",
 		"Number of the revision in force; 0: none.", nil, nil)
+	enforcingDesc = prometheus.NewDesc("go_backend_guard_enforcing",
+		"1 while packets are judged by a revision, otherwise 0 with the reason.", []string{"reason"}, nil)
 	rulesDesc    = prometheus.NewDesc("go_backend_guard_rules", "Rules in force.", nil, nil)
 	prefixesDesc = prometheus.NewDesc("go_backend_guard_prefixes",
 		"Prefixes that rules in force name.", []string{"family"}, nil)
@@ -47,8 +49,8 @@ func NewCollector(guard *Guard, telemetry *Telemetry, fastpath Fastpath) *Collec
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, description := range []*prometheus.Desc{
-		verdictPacketsDesc, verdictBytesDesc, rulePacketsDesc, ruleBytesDesc, ruleOverDesc, revisionDesc, rulesDesc,
-		prefixesDesc, samplesDesc, lostDesc, watchersDesc,
+		verdictPacketsDesc, verdictBytesDesc, rulePacketsDesc, ruleBytesDesc, ruleOverDesc, revisionDesc,
+		enforcingDesc, rulesDesc, prefixesDesc, samplesDesc, lostDesc, watchersDesc,
 	} {
 		descriptions <- description
 	}
@@ -62,6 +64,8 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(description, prometheus.GaugeValue, value, labels...)
 	}
 	gauge(revisionDesc, float64(revision.Number))
+	now := enforcementBy(c.fastpath, revision)
+	gauge(enforcingDesc, map[bool]float64{true: 1}[now.Enforcing], now.Reason)
 	gauge(rulesDesc, float64(len(inForce)))
 	gauge(prefixesDesc, float64(ipv4), "ipv4")
 	gauge(prefixesDesc, float64(ipv6), "ipv6")

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	guardv1 "triptych.dev/go-backend/gen/guard/v1"
+	statusv1 "triptych.dev/go-backend/gen/status/v1"
 	"triptych.dev/go-backend/internal/xdp"
 )
 
@@ -72,13 +73,26 @@ func (s *Service) ApplyRevision(stream grpc.ClientStreamingServer[guardv1.ApplyR
 }
 
 func (s *Service) enforcement(revision *Revision) *guardv1.Enforcement {
-	if state := s.fastpath.State(); state.Mode == xdp.ModeOff {
+	return enforcementBy(s.fastpath, revision)
+}
+
+func enforcementBy(fastpath Fastpath, revision *Revision) *guardv1.Enforcement {
+	if state := fastpath.State(); state.Mode == xdp.ModeOff {
 		return &guardv1.Enforcement{Reason: state.Reason}
 	}
 	if revision.Number == 0 {
 		return &guardv1.Enforcement{Reason: "no revision was applied"}
 	}
 	return &guardv1.Enforcement{Enforcing: true}
+}
+
+// Status is the short form of GetRevision for status.v1.
+func (s *Service) Status() *statusv1.GuardStatus {
+	revision, inForce := s.guard.Current()
+	return &statusv1.GuardStatus{
+		Enforcement: s.enforcement(revision), Revision: revision.Number, Rules: uint32(len(inForce)),
+		DefaultAction: policyMessage(revision.Policy).DefaultAction,
+	}
 }
 
 // GetRevision reads the counters anew on each call.

@@ -3,14 +3,18 @@ package httpserver
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	ingestv1 "triptych.dev/go-backend/gen/ingest/v1"
+	statusv1 "triptych.dev/go-backend/gen/status/v1"
 	"triptych.dev/go-backend/internal/status"
 	"triptych.dev/go-backend/internal/xdp"
 )
@@ -28,13 +32,13 @@ type Health struct {
 }
 
 // New builds the server; ready tells whether gRPC is being served, profiles whether to serve /debug/pprof/.
-func New(registry *prometheus.Registry, fastpath status.Fastpath, ready func() bool, profiles bool) *http.Server {
+func New(registry *prometheus.Registry, node status.Node, ready func() bool, profiles bool) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(response http.ResponseWriter, _ *http.Request) {
 		writeJSON(response, http.StatusOK, Health{Status: "ok"})
 	})
 	mux.HandleFunc("GET /readyz", func(response http.ResponseWriter, _ *http.Request) {
-		health := readiness(ready(), fastpath.State())
+		health := readiness(ready(), node)
 		code := http.StatusOK
 		if health.Status != "ok" {
 			code = http.StatusServiceUnavailable
@@ -67,19 +71,46 @@ func addProfiles(mux *http.ServeMux) {
 }
 
 // readiness depends on gRPC alone: a node without XDP still reports why.
-func readiness(serving bool, state xdp.State) Health {
+func readiness(serving bool, node status.Node) Health {
 	grpc := Check{Status: "ok"}
 	health := Health{Status: "ok"}
 	if !serving {
 		grpc = Check{Status: "unavailable", Detail: "starting or stopping"}
 		health.Status = "unavailable"
 	}
-	fastpath := Check{Status: "ok", Detail: string(state.Mode) + " on " + state.Interface}
-	if state.Mode == xdp.ModeOff {
-		fastpath = Check{Status: "disabled", Detail: state.Reason}
+	health.Checks = map[string]Check{
+		"grpc": grpc, "xdp": xdpCheck(node.Fastpath.State()), "guard": guardCheck(node.Guard.Status()), "ingest": ingestCheck(node.Ingest.Status()),
 	}
-	health.Checks = map[string]Check{"grpc": grpc, "xdp": fastpath}
 	return health
+}
+
+func xdpCheck(state xdp.State) Check {
+	if state.Mode == xdp.ModeOff {
+		return Check{Status: "disabled", Detail: state.Reason}
+	}
+	return Check{Status: "ok", Detail: string(state.Mode) + " on " + state.Interface}
+}
+
+func guardCheck(now *statusv1.GuardStatus) Check {
+	if !now.Enforcement.Enforcing {
+		return Check{Status: "disabled", Detail: now.Enforcement.Reason}
+	}
+	return Check{Status: "ok", Detail: fmt.Sprintf("revision %d, %d rules", now.Revision, now.Rules)}
+}
+
+func ingestCheck(now *statusv1.IngestStatus) Check {
+	if len(now.Ports) == 0 {
+		return Check{Status: "disabled", Detail: now.Reason}
+	}
+	detail := fmt.Sprintf("%s on ports %s", modeWord(now.Mode), strings.Trim(fmt.Sprint(now.Ports), "[]"))
+	if now.Reason != "" {
+		detail += ": " + now.Reason
+	}
+	return Check{Status: "ok", Detail: detail}
+}
+
+func modeWord(mode ingestv1.IngestMode) string {
+	return strings.ToLower(strings.TrimPrefix(mode.String(), "INGEST_MODE_"))
 }
 
 func writeJSON(response http.ResponseWriter, code int, body any) {

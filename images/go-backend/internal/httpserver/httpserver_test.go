@@ -10,7 +10,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	guardv1 "triptych.dev/go-backend/gen/guard/v1"
+	ingestv1 "triptych.dev/go-backend/gen/ingest/v1"
+	statusv1 "triptych.dev/go-backend/gen/status/v1"
 	"triptych.dev/go-backend/internal/host"
+	"triptych.dev/go-backend/internal/status"
 	"triptych.dev/go-backend/internal/xdp"
 )
 
@@ -19,6 +23,28 @@ type node struct {
 	state    xdp.State
 	counters []xdp.Counter
 	err      error
+	guard    guard
+	ingest   ingest
+}
+
+type guard struct{ enforcement guardv1.Enforcement }
+
+func (g *guard) Status() *statusv1.GuardStatus {
+	return &statusv1.GuardStatus{Enforcement: &g.enforcement, Revision: 3, Rules: 2}
+}
+
+type ingest struct {
+	mode   ingestv1.IngestMode
+	reason string
+	ports  []uint32
+}
+
+func (i *ingest) Status() *statusv1.IngestStatus {
+	return &statusv1.IngestStatus{Mode: i.mode, Reason: i.reason, Ports: i.ports}
+}
+
+func (n *node) parts() status.Node {
+	return status.Node{Fastpath: n, Machine: n, Guard: &n.guard, Ingest: &n.ingest}
 }
 
 func (n *node) State() xdp.State                    { return n.state }
@@ -33,12 +59,14 @@ func native() *node {
 	return &node{
 		state:    xdp.State{Mode: xdp.ModeNative, Interface: "eth0"},
 		counters: []xdp.Counter{{Protocol: "tcp", Packets: 3, Bytes: 180}},
+		guard:    guard{guardv1.Enforcement{Enforcing: true}},
+		ingest:   ingest{mode: ingestv1.IngestMode_INGEST_MODE_AF_XDP_NATIVE, ports: []uint32{514, 2055}},
 	}
 }
 
 func request(t *testing.T, node *node, serving bool, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
-	server := New(NewRegistry("1.2.3", node, node), node, func() bool { return serving }, false)
+	server := New(NewRegistry("1.2.3", node, node), node.parts(), func() bool { return serving }, false)
 	response := httptest.NewRecorder()
 	server.Handler.ServeHTTP(response, httptest.NewRequest(method, path, nil))
 	return response
@@ -92,7 +120,14 @@ func TestUnreadableCountersLeaveTheOtherMetrics(t *testing.T) {
 }
 
 func TestReadiness(t *testing.T) {
-	vanished := &node{state: xdp.State{Mode: xdp.ModeOff, Interface: "eth0", Reason: "interface eth0 vanished"}}
+	const gone = "interface eth0 vanished"
+	vanished := &node{
+		state: xdp.State{Mode: xdp.ModeOff, Interface: "eth0", Reason: gone}, guard: guard{guardv1.Enforcement{Reason: gone}},
+		ingest: ingest{ingestv1.IngestMode_INGEST_MODE_SOCKET, "no XDP program is attached: " + gone, []uint32{514}},
+	}
+	unused := native()
+	unused.ingest = ingest{reason: "no ingest ports"}
+	judging, taking := Check{"ok", "revision 3, 2 rules"}, Check{"ok", "af_xdp_native on ports 514 2055"}
 	serving, stopping := Check{Status: "ok"}, Check{Status: "unavailable", Detail: "starting or stopping"}
 	tests := []struct {
 		name    string
@@ -101,9 +136,19 @@ func TestReadiness(t *testing.T) {
 		code    int
 		want    Health
 	}{
-		{"native", native(), true, 200, Health{"ok", map[string]Check{"grpc": serving, "xdp": {"ok", "native on eth0"}}}},
-		{"vanished", vanished, true, 200, Health{"ok", map[string]Check{"grpc": serving, "xdp": {"disabled", "interface eth0 vanished"}}}},
-		{"stopping", native(), false, 503, Health{"unavailable", map[string]Check{"grpc": stopping, "xdp": {"ok", "native on eth0"}}}},
+		{"native", native(), true, 200, Health{"ok", map[string]Check{
+			"grpc": serving, "xdp": {"ok", "native on eth0"}, "guard": judging, "ingest": taking,
+		}}},
+		{"vanished", vanished, true, 200, Health{"ok", map[string]Check{
+			"grpc": serving, "xdp": {"disabled", gone}, "guard": {"disabled", gone},
+			"ingest": {"ok", "socket on ports 514: no XDP program is attached: " + gone},
+		}}},
+		{"no ingest", unused, true, 200, Health{"ok", map[string]Check{
+			"grpc": serving, "xdp": {"ok", "native on eth0"}, "guard": judging, "ingest": {"disabled", "no ingest ports"},
+		}}},
+		{"stopping", native(), false, 503, Health{"unavailable", map[string]Check{
+			"grpc": stopping, "xdp": {"ok", "native on eth0"}, "guard": judging, "ingest": taking,
+		}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -137,7 +182,7 @@ func TestOtherRequests(t *testing.T) {
 
 func TestProfilesOnlyWhenAskedFor(t *testing.T) {
 	node := native()
-	server := New(NewRegistry("1.2.3", node, node), node, func() bool { return true }, true)
+	server := New(NewRegistry("1.2.3", node, node), node.parts(), func() bool { return true }, true)
 	response := httptest.NewRecorder()
 	server.Handler.ServeHTTP(response, httptest.NewRequest("GET", "/debug/pprof/heap?debug=1", nil))
 	if response.Code != 200 || !strings.Contains(response.Body.String(), "heap profile") {

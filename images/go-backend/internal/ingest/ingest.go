@@ -139,6 +139,12 @@ func (i *Ingest) Mode() (Mode, string) {
 	}
 }
 
+func (i *Ingest) openSocketCount() uint64 {
+	i.mutex.Lock()
+	defer i.mutex.Unlock()
+	return uint64(i.redirect.queues)
+}
+
 func (i *Ingest) log() {
 	mode, reason := i.Mode()
 	level := slog.Info

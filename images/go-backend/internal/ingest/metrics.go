@@ -14,6 +14,7 @@ func description(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	infoDesc      = description("info", "1, with the way datagrams come in and why not a better one.", "mode", "reason")
+	openDesc      = description("af_xdp_sockets", "AF_XDP sockets that the program redirects to; 0: UDP sockets receive alone.")
 	receivedDesc  = description("received_datagrams_total", "Datagrams that arrived on an ingest port.", "port")
 	deliveredDesc = description("delivered_datagrams_total", "Datagrams handed to at least one client.", "port")
 	droppedDesc   = description("dropped_datagrams_total", "Datagrams lost, by cause.", "port", "cause")
@@ -25,7 +26,7 @@ var (
 	fillEmptyDesc = description("fill_ring_empty_total", "Datagrams that found no slot in the AF_XDP fill ring.", "queue")
 
 	descriptions = []*prometheus.Desc{
-		infoDesc, receivedDesc, deliveredDesc, droppedDesc, pendingDesc, clientsDesc,
+		infoDesc, openDesc, receivedDesc, deliveredDesc, droppedDesc, pendingDesc, clientsDesc,
 		slotsDesc, usedDesc, ringFullDesc, fillEmptyDesc,
 	}
 	pageKinds = map[ingestv1.PageKind]string{
@@ -53,6 +54,7 @@ func (i *Ingest) Collect(target chan<- prometheus.Metric) {
 	}
 	mode, reason := i.Mode()
 	gauge(infoDesc, 1, string(mode), reason)
+	gauge(openDesc, i.openSocketCount())
 	for _, stream := range i.streams {
 		port := strconv.Itoa(int(stream.port))
 		now, subscribers := stream.snapshot()

@@ -40,6 +40,7 @@ func TestMetricsFollowTheAccount(t *testing.T) {
 		`pending_datagrams{port="514"}`:                                  "0",
 		`subscribers{port="514"}`:                                        "1",
 		`info{mode="af_xdp_native",reason=""}`:                           "1",
+		`af_xdp_sockets`:                                                 "1",
 		`slots_in_use{queue="af_xdp-0"}`:                                 "0",
 		`rx_ring_full_total{queue="af_xdp-0"}`:                           "0",
 		`fill_ring_empty_total{queue="af_xdp-0"}`:                        "0",

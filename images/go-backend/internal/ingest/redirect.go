@@ -13,7 +13,7 @@ import (
 
 // redirect is what exists while the program redirects datagrams. The queues outlive it: subscriptions may hold slots.
 type redirect struct {
-	open           bool // guarded by the ingest's mutex
+	open           bool // written under the ingest's mutex, as queues
 	queues         int  // with a socket
 	interfaceIndex uint32
 	follower       *destinations

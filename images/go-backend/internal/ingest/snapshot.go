@@ -4,6 +4,7 @@ import (
 	"context"
 
 	ingestv1 "triptych.dev/go-backend/gen/ingest/v1"
+	statusv1 "triptych.dev/go-backend/gen/status/v1"
 	"triptych.dev/go-backend/internal/slotpool"
 )
 
@@ -40,6 +41,22 @@ func (i *Ingest) Snapshot() *ingestv1.ListStreamsResponse {
 		if subscription != nil {
 			answer.Subscriptions = append(answer.Subscriptions, subscription.snapshotMessage())
 		}
+	}
+	return answer
+}
+
+// Status is the short form of Snapshot for status.v1.
+func (i *Ingest) Status() *statusv1.IngestStatus {
+	answer := &statusv1.IngestStatus{}
+	if len(i.streams) == 0 {
+		answer.Reason = "no ingest ports: set --ingest-ports"
+		return answer
+	}
+	now := i.Snapshot()
+	answer.Mode, answer.Reason = now.Streams[0].Mode, now.Streams[0].Reason
+	answer.Queues, answer.Subscriptions = now.Queues, uint32(len(now.Subscriptions))
+	for _, stream := range now.Streams {
+		answer.Ports = append(answer.Ports, stream.Port)
 	}
 	return answer
 }

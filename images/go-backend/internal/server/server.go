@@ -84,13 +84,14 @@ func Run(ctx context.Context, config Config) (err error) {
 	registry := httpserver.NewRegistry(config.Version, attachment, machine)
 	registry.MustRegister(received, guard.NewCollector(path.guard, path.telemetry, attachment))
 	stopping := make(chan struct{})
+	judging := guard.NewService(path.guard, path.telemetry, attachment, config.FailSafe, stopping)
+	node := status.Node{Fastpath: attachment, Machine: machine, Guard: judging, Ingest: received}
 	grpcServer, healthServer := newGRPC(credentials, services{
-		status: status.New(identity, attachment, machine), ingest: ingest.NewService(received),
-		guard: guard.NewService(path.guard, path.telemetry, attachment, config.FailSafe, stopping),
+		status: status.New(identity, node), ingest: ingest.NewService(received), guard: judging,
 	}, registry)
 	var serving atomic.Bool
 	serving.Store(true)
-	httpServer := httpserver.New(registry, attachment, serving.Load, config.PProf)
+	httpServer := httpserver.New(registry, node, serving.Load, config.PProf)
 	slog.Info("serving", "grpc_address", grpcListener.Addr().String(), "http_address", httpListener.Addr().String(),
 		"version", config.Version, "node", config.NodeName, "kernel", kernel)
 

@@ -90,12 +90,20 @@ func TestServesAndStops(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &ready); err != nil || code != 200 || ready.Status != "ok" {
 		t.Errorf("/readyz %d %s", code, body)
 	}
-	if want := (httpserver.Check{Status: "disabled", Detail: "switched off by configuration"}); ready.Checks["xdp"] != want {
-		t.Errorf("/readyz %v, want xdp %v", ready, want)
+	for part, reason := range map[string]string{
+		"xdp": "switched off by configuration", "guard": "switched off by configuration", "ingest": "no ingest ports: set --ingest-ports",
+	} {
+		if want := (httpserver.Check{Status: "disabled", Detail: reason}); ready.Checks[part] != want {
+			t.Errorf("/readyz %v, want %s %v", ready, part, want)
+		}
+	}
+	if response.Guard.Enforcement.Reason != "switched off by configuration" || response.Ingest.Reason == "" {
+		t.Errorf("status %v", response)
 	}
 	_, metrics := get(t, config, "/metrics")
 	for _, line := range []string{
 		`go_backend_xdp_info{interface="",mode="off",reason="switched off by configuration"} 1`,
+		`go_backend_guard_enforcing{reason="switched off by configuration"} 0`,
 		`grpc_server_handled_total{grpc_code="OK",grpc_method="GetStatus",grpc_service="status.v1.StatusService",grpc_type="unary"} 1`,
 		`version="1.2.3"} 1`,
 	} {

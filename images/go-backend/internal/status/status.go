@@ -27,6 +27,24 @@ type Machine interface {
 	HugepagePools() ([]host.HugepagePool, error)
 }
 
+// Guard is what judges packets.
+type Guard interface {
+	Status() *statusv1.GuardStatus
+}
+
+// Ingest is what takes datagrams.
+type Ingest interface {
+	Status() *statusv1.IngestStatus
+}
+
+// Node are the parts that are reported on.
+type Node struct {
+	Fastpath Fastpath
+	Machine  Machine
+	Guard    Guard
+	Ingest   Ingest
+}
+
 // Identity is what does not change while the process lives.
 type Identity struct {
 	Version       string
@@ -39,26 +57,25 @@ type Identity struct {
 type Service struct {
 	statusv1.UnimplementedStatusServiceServer
 	identity Identity
-	fastpath Fastpath
-	machine  Machine
+	node     Node
 }
 
 // New builds the service.
-func New(identity Identity, fastpath Fastpath, machine Machine) *Service {
-	return &Service{identity: identity, fastpath: fastpath, machine: machine}
+func New(identity Identity, node Node) *Service {
+	return &Service{identity: identity, node: node}
 }
 
 // GetStatus reads everything anew on each call.
 func (s *Service) GetStatus(context.Context, *statusv1.GetStatusRequest) (*statusv1.GetStatusResponse, error) {
-	nodes, err := s.machine.NumaNodes()
+	nodes, err := s.node.Machine.NumaNodes()
 	if err != nil {
 		return nil, failed("NUMA nodes", err)
 	}
-	pools, err := s.machine.HugepagePools()
+	pools, err := s.node.Machine.HugepagePools()
 	if err != nil {
 		return nil, failed("hugepages", err)
 	}
-	counters, err := s.fastpath.Counters()
+	counters, err := s.node.Fastpath.Counters()
 	if err != nil {
 		return nil, failed("counters", err)
 	}
@@ -67,10 +84,12 @@ func (s *Service) GetStatus(context.Context, *statusv1.GetStatusRequest) (*statu
 		NodeName:      s.identity.NodeName,
 		KernelRelease: s.identity.KernelRelease,
 		StartedAt:     timestamppb.New(s.identity.StartedAt),
-		Xdp:           xdpMessage(s.fastpath.State()),
+		Xdp:           xdpMessage(s.node.Fastpath.State()),
 		NumaNodes:     convert(nodes, numaMessage),
 		HugepagePools: convert(pools, hugepageMessage),
 		Counters:      convert(counters, counterMessage),
+		Guard:         s.node.Guard.Status(),
+		Ingest:        s.node.Ingest.Status(),
 	}, nil
 }
 

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	guardv1 "triptych.dev/go-backend/gen/guard/v1"
+	ingestv1 "triptych.dev/go-backend/gen/ingest/v1"
 	statusv1 "triptych.dev/go-backend/gen/status/v1"
 	"triptych.dev/go-backend/internal/host"
 	"triptych.dev/go-backend/internal/xdp"
@@ -28,6 +30,25 @@ type fakeFastpath struct {
 
 func (f fakeFastpath) State() xdp.State                 { return f.state }
 func (f fakeFastpath) Counters() ([]xdp.Counter, error) { return f.counters, f.err }
+
+type fakeGuard struct{}
+
+func (fakeGuard) Status() *statusv1.GuardStatus {
+	return &statusv1.GuardStatus{Enforcement: &guardv1.Enforcement{Enforcing: true}, Revision: 3, Rules: 2}
+}
+
+type fakeIngest struct{}
+
+func (fakeIngest) Status() *statusv1.IngestStatus {
+	return &statusv1.IngestStatus{
+		Mode: ingestv1.IngestMode_INGEST_MODE_SOCKET, Reason: "no driver", Ports: []uint32{514},
+		Queues: []*ingestv1.Queue{{Name: "socket-0", Slots: 64}}, Subscriptions: 1,
+	}
+}
+
+func newService(identity Identity, fastpath Fastpath, machine Machine) *Service {
+	return New(identity, Node{Fastpath: fastpath, Machine: machine, Guard: fakeGuard{}, Ingest: fakeIngest{}})
+}
 
 type fakeMachine struct {
 	nodes             []host.NumaNode
@@ -63,7 +84,7 @@ func TestGetStatus(t *testing.T) {
 		xdp.ModeOff:     statusv1.XdpMode_XDP_MODE_OFF,
 	}
 	for mode, wantMode := range modes {
-		service := New(
+		service := newService(
 			Identity{Version: "1.2.3", NodeName: "worker", KernelRelease: "6.18.0", StartedAt: started},
 			fakeFastpath{
 				state:    xdp.State{Mode: mode, Interface: "eth0", InterfaceIndex: 2, ProgramID: 7, Reason: "because"},
@@ -83,6 +104,7 @@ func TestGetStatus(t *testing.T) {
 			NumaNodes:     []*statusv1.NumaNode{{Id: 0, Cpus: "0-1", MemoryBytes: 1}, {Id: 1, MemoryBytes: 2}},
 			HugepagePools: []*statusv1.HugepagePool{{PageSizeBytes: 2 << 20, TotalPages: 64, FreePages: 60}},
 			Counters:      []*statusv1.ProtocolCounter{{Protocol: "tcp", Packets: 1, Bytes: 60}, {Protocol: "arp"}},
+			Guard:         fakeGuard{}.Status(), Ingest: fakeIngest{}.Status(),
 		}
 		if !proto.Equal(got, want) {
 			t.Errorf("status\n%v, want\n%v", got, want)
@@ -93,9 +115,9 @@ func TestGetStatus(t *testing.T) {
 func TestUnreadablePartsAreNamed(t *testing.T) {
 	broken := errors.New("broken")
 	for want, service := range map[string]*Service{
-		"cannot read NUMA nodes: broken": New(Identity{}, fakeFastpath{}, fakeMachine{nodesErr: broken}),
-		"cannot read hugepages: broken":  New(Identity{}, fakeFastpath{}, fakeMachine{poolErr: broken}),
-		"cannot read counters: broken":   New(Identity{}, fakeFastpath{err: broken}, fakeMachine{}),
+		"cannot read NUMA nodes: broken": newService(Identity{}, fakeFastpath{}, fakeMachine{nodesErr: broken}),
+		"cannot read hugepages: broken":  newService(Identity{}, fakeFastpath{}, fakeMachine{poolErr: broken}),
+		"cannot read counters: broken":   newService(Identity{}, fakeFastpath{err: broken}, fakeMachine{}),
 	} {
 		_, err := ask(t, service)
 		if status := grpcstatus.Convert(err); status.Code() != codes.Internal || status.Message() != want {

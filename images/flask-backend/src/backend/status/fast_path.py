@@ -9,6 +9,7 @@ import threading
 import grpc
 
 from backend.grpc_calls import Tls, intercepted, open_channel
+from backend.grpc_gen.ingest.v1 import ingest_pb2
 from backend.grpc_gen.status.v1 import status_pb2, status_pb2_grpc
 
 DEADLINE_SECONDS = 1.0
@@ -17,6 +18,12 @@ _MODES = {
     status_pb2.XDP_MODE_NATIVE: "native",
     status_pb2.XDP_MODE_GENERIC: "generic",
     status_pb2.XDP_MODE_OFF: "off",
+}
+_INGEST_MODES = {
+    ingest_pb2.INGEST_MODE_UNSPECIFIED: "off",
+    ingest_pb2.INGEST_MODE_AF_XDP_NATIVE: "af_xdp_native",
+    ingest_pb2.INGEST_MODE_AF_XDP_GENERIC: "af_xdp_generic",
+    ingest_pb2.INGEST_MODE_SOCKET: "socket",
 }
 
 
@@ -103,6 +110,18 @@ def _node(answer: status_pb2.GetStatusResponse) -> dict:
         "xdp_mode": _MODES.get(answer.xdp.mode, "unknown"),
         "interface": answer.xdp.interface,
         "reason": answer.xdp.reason,
+        "guard": {
+            "enforcing": answer.guard.enforcement.enforcing,
+            "reason": answer.guard.enforcement.reason,
+            "revision": answer.guard.revision,
+            "rules": answer.guard.rules,
+        },
+        "ingest": {
+            "mode": _INGEST_MODES.get(answer.ingest.mode, "unknown"),
+            "reason": answer.ingest.reason,
+            "ports": list(answer.ingest.ports),
+            "subscriptions": answer.ingest.subscriptions,
+        },
         "numa_nodes": [
             {"id": node.id, "cpus": node.cpus, "memory_bytes": node.memory_bytes} for node in answer.numa_nodes
         ],

@@ -32,6 +32,20 @@ class CounterSchema(Schema):
     bytes = fields.Integer(required=True)
 
 
+class NodeGuardSchema(Schema):
+    enforcing = fields.Boolean(required=True)
+    reason = fields.String(required=True)
+    revision = fields.Integer(required=True)
+    rules = fields.Integer(required=True)
+
+
+class NodeIngestSchema(Schema):
+    mode = fields.String(required=True)
+    reason = fields.String(required=True)
+    ports = fields.List(fields.Integer(), required=True)
+    subscriptions = fields.Integer(required=True)
+
+
 class NodeSchema(Schema):
     node = fields.String(required=True)
     version = fields.String(required=True)
@@ -39,6 +53,8 @@ class NodeSchema(Schema):
     xdp_mode = fields.String(required=True)
     interface = fields.String(required=True)
     reason = fields.String(required=True)
+    guard = fields.Nested(NodeGuardSchema, required=True)
+    ingest = fields.Nested(NodeIngestSchema, required=True)
     numa_nodes = fields.List(fields.Nested(NumaNodeSchema), required=True)
     hugepages = fields.List(fields.Nested(HugepagesSchema), required=True)
     counters = fields.List(fields.Nested(CounterSchema), required=True)

@@ -14,6 +14,8 @@ import (
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
+	v1 "triptych.dev/go-backend/gen/guard/v1"
+	v11 "triptych.dev/go-backend/gen/ingest/v1"
 	unsafe "unsafe"
 )
 
@@ -124,6 +126,8 @@ type GetStatusResponse struct {
 	HugepagePools []*HugepagePool        `protobuf:"bytes,7,rep,name=hugepage_pools,json=hugepagePools,proto3" json:"hugepage_pools,omitempty"`
 	// One per protocol class, summed over CPUs since the program was attached.
 	Counters      []*ProtocolCounter `protobuf:"bytes,8,rep,name=counters,proto3" json:"counters,omitempty"`
+	Guard         *GuardStatus       `protobuf:"bytes,9,opt,name=guard,proto3" json:"guard,omitempty"`
+	Ingest        *IngestStatus      `protobuf:"bytes,10,opt,name=ingest,proto3" json:"ingest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -214,6 +218,20 @@ func (x *GetStatusResponse) GetCounters() []*ProtocolCounter {
 	return nil
 }
 
+func (x *GetStatusResponse) GetGuard() *GuardStatus {
+	if x != nil {
+		return x.Guard
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetIngest() *IngestStatus {
+	if x != nil {
+		return x.Ingest
+	}
+	return nil
+}
+
 type XdpStatus struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Mode           XdpMode                `protobuf:"varint,1,opt,name=mode,proto3,enum=status.v1.XdpMode" json:"mode,omitempty"`
@@ -291,6 +309,154 @@ func (x *XdpStatus) GetReason() string {
 	return ""
 }
 
+type GuardStatus struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Enforcement *v1.Enforcement        `protobuf:"bytes,1,opt,name=enforcement,proto3" json:"enforcement,omitempty"`
+	// 0: none was applied.
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Rules in force.
+	Rules         uint32           `protobuf:"varint,3,opt,name=rules,proto3" json:"rules,omitempty"`
+	DefaultAction v1.DefaultAction `protobuf:"varint,4,opt,name=default_action,json=defaultAction,proto3,enum=guard.v1.DefaultAction" json:"default_action,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GuardStatus) Reset() {
+	*x = GuardStatus{}
+	mi := &file_status_v1_status_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GuardStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GuardStatus) ProtoMessage() {}
+
+func (x *GuardStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_status_v1_status_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GuardStatus.ProtoReflect.Descriptor instead.
+func (*GuardStatus) Descriptor() ([]byte, []int) {
+	return file_status_v1_status_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GuardStatus) GetEnforcement() *v1.Enforcement {
+	if x != nil {
+		return x.Enforcement
+	}
+	return nil
+}
+
+func (x *GuardStatus) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *GuardStatus) GetRules() uint32 {
+	if x != nil {
+		return x.Rules
+	}
+	return 0
+}
+
+func (x *GuardStatus) GetDefaultAction() v1.DefaultAction {
+	if x != nil {
+		return x.DefaultAction
+	}
+	return v1.DefaultAction(0)
+}
+
+type IngestStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unspecified where there are no ingest ports.
+	Mode v11.IngestMode `protobuf:"varint,1,opt,name=mode,proto3,enum=ingest.v1.IngestMode" json:"mode,omitempty"`
+	// Why a better mode was not obtained, or why nothing comes in; empty for AF_XDP in native mode.
+	Reason        string       `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Ports         []uint32     `protobuf:"varint,3,rep,packed,name=ports,proto3" json:"ports,omitempty"`
+	Queues        []*v11.Queue `protobuf:"bytes,4,rep,name=queues,proto3" json:"queues,omitempty"`
+	Subscriptions uint32       `protobuf:"varint,5,opt,name=subscriptions,proto3" json:"subscriptions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IngestStatus) Reset() {
+	*x = IngestStatus{}
+	mi := &file_status_v1_status_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IngestStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IngestStatus) ProtoMessage() {}
+
+func (x *IngestStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_status_v1_status_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IngestStatus.ProtoReflect.Descriptor instead.
+func (*IngestStatus) Descriptor() ([]byte, []int) {
+	return file_status_v1_status_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *IngestStatus) GetMode() v11.IngestMode {
+	if x != nil {
+		return x.Mode
+	}
+	return v11.IngestMode(0)
+}
+
+func (x *IngestStatus) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *IngestStatus) GetPorts() []uint32 {
+	if x != nil {
+		return x.Ports
+	}
+	return nil
+}
+
+func (x *IngestStatus) GetQueues() []*v11.Queue {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
+}
+
+func (x *IngestStatus) GetSubscriptions() uint32 {
+	if x != nil {
+		return x.Subscriptions
+	}
+	return 0
+}
+
 type NumaNode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -303,7 +469,7 @@ type NumaNode struct {
 
 func (x *NumaNode) Reset() {
 	*x = NumaNode{}
-	mi := &file_status_v1_status_proto_msgTypes[3]
+	mi := &file_status_v1_status_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -315,7 +481,7 @@ func (x *NumaNode) String() string {
 func (*NumaNode) ProtoMessage() {}
 
 func (x *NumaNode) ProtoReflect() protoreflect.Message {
-	mi := &file_status_v1_status_proto_msgTypes[3]
+	mi := &file_status_v1_status_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -328,7 +494,7 @@ func (x *NumaNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NumaNode.ProtoReflect.Descriptor instead.
 func (*NumaNode) Descriptor() ([]byte, []int) {
-	return file_status_v1_status_proto_rawDescGZIP(), []int{3}
+	return file_status_v1_status_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *NumaNode) GetId() uint32 {
@@ -363,7 +529,7 @@ type HugepagePool struct {
 
 func (x *HugepagePool) Reset() {
 	*x = HugepagePool{}
-	mi := &file_status_v1_status_proto_msgTypes[4]
+	mi := &file_status_v1_status_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -375,7 +541,7 @@ func (x *HugepagePool) String() string {
 func (*HugepagePool) ProtoMessage() {}
 
 func (x *HugepagePool) ProtoReflect() protoreflect.Message {
-	mi := &file_status_v1_status_proto_msgTypes[4]
+	mi := &file_status_v1_status_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -388,7 +554,7 @@ func (x *HugepagePool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HugepagePool.ProtoReflect.Descriptor instead.
 func (*HugepagePool) Descriptor() ([]byte, []int) {
-	return file_status_v1_status_proto_rawDescGZIP(), []int{4}
+	return file_status_v1_status_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *HugepagePool) GetPageSizeBytes() uint64 {
@@ -424,7 +590,7 @@ type ProtocolCounter struct {
 
 func (x *ProtocolCounter) Reset() {
 	*x = ProtocolCounter{}
-	mi := &file_status_v1_status_proto_msgTypes[5]
+	mi := &file_status_v1_status_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -436,7 +602,7 @@ func (x *ProtocolCounter) String() string {
 func (*ProtocolCounter) ProtoMessage() {}
 
 func (x *ProtocolCounter) ProtoReflect() protoreflect.Message {
-	mi := &file_status_v1_status_proto_msgTypes[5]
+	mi := &file_status_v1_status_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -449,7 +615,7 @@ func (x *ProtocolCounter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProtocolCounter.ProtoReflect.Descriptor instead.
 func (*ProtocolCounter) Descriptor() ([]byte, []int) {
-	return file_status_v1_status_proto_rawDescGZIP(), []int{5}
+	return file_status_v1_status_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ProtocolCounter) GetProtocol() string {
@@ -477,8 +643,8 @@ var File_status_v1_status_proto protoreflect.FileDescriptor
 
 const file_status_v1_status_proto_rawDesc = "" +
 	"\n" +
-	"\x16status/v1/status.proto\x12\tstatus.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
-	"\x10GetStatusRequest\"\x80\x03\n" +
+	"\x16status/v1/status.proto\x12\tstatus.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14guard/v1/guard.proto\x1a\x16ingest/v1/ingest.proto\"\x12\n" +
+	"\x10GetStatusRequest\"\xdf\x03\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1b\n" +
 	"\tnode_name\x18\x02 \x01(\tR\bnodeName\x12%\n" +
@@ -489,14 +655,28 @@ const file_status_v1_status_proto_rawDesc = "" +
 	"\n" +
 	"numa_nodes\x18\x06 \x03(\v2\x13.status.v1.NumaNodeR\tnumaNodes\x12>\n" +
 	"\x0ehugepage_pools\x18\a \x03(\v2\x17.status.v1.HugepagePoolR\rhugepagePools\x126\n" +
-	"\bcounters\x18\b \x03(\v2\x1a.status.v1.ProtocolCounterR\bcounters\"\xb1\x01\n" +
+	"\bcounters\x18\b \x03(\v2\x1a.status.v1.ProtocolCounterR\bcounters\x12,\n" +
+	"\x05guard\x18\t \x01(\v2\x16.status.v1.GuardStatusR\x05guard\x12/\n" +
+	"\x06ingest\x18\n" +
+	" \x01(\v2\x17.status.v1.IngestStatusR\x06ingest\"\xb1\x01\n" +
 	"\tXdpStatus\x12&\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x12.status.v1.XdpModeR\x04mode\x12\x1c\n" +
 	"\tinterface\x18\x02 \x01(\tR\tinterface\x12'\n" +
 	"\x0finterface_index\x18\x03 \x01(\rR\x0einterfaceIndex\x12\x1d\n" +
 	"\n" +
 	"program_id\x18\x04 \x01(\rR\tprogramId\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"Q\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xb8\x01\n" +
+	"\vGuardStatus\x127\n" +
+	"\venforcement\x18\x01 \x01(\v2\x15.guard.v1.EnforcementR\venforcement\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x14\n" +
+	"\x05rules\x18\x03 \x01(\rR\x05rules\x12>\n" +
+	"\x0edefault_action\x18\x04 \x01(\x0e2\x17.guard.v1.DefaultActionR\rdefaultAction\"\xb7\x01\n" +
+	"\fIngestStatus\x12)\n" +
+	"\x04mode\x18\x01 \x01(\x0e2\x15.ingest.v1.IngestModeR\x04mode\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05ports\x18\x03 \x03(\rR\x05ports\x12(\n" +
+	"\x06queues\x18\x04 \x03(\v2\x10.ingest.v1.QueueR\x06queues\x12$\n" +
+	"\rsubscriptions\x18\x05 \x01(\rR\rsubscriptions\"Q\n" +
 	"\bNumaNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
 	"\x04cpus\x18\x02 \x01(\tR\x04cpus\x12!\n" +
@@ -532,31 +712,43 @@ func file_status_v1_status_proto_rawDescGZIP() []byte {
 }
 
 var file_status_v1_status_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_status_v1_status_proto_goTypes = []any{
 	(XdpMode)(0),                  // 0: status.v1.XdpMode
 	(*GetStatusRequest)(nil),      // 1: status.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),     // 2: status.v1.GetStatusResponse
 	(*XdpStatus)(nil),             // 3: status.v1.XdpStatus
-	(*NumaNode)(nil),              // 4: status.v1.NumaNode
-	(*HugepagePool)(nil),          // 5: status.v1.HugepagePool
-	(*ProtocolCounter)(nil),       // 6: status.v1.ProtocolCounter
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*GuardStatus)(nil),           // 4: status.v1.GuardStatus
+	(*IngestStatus)(nil),          // 5: status.v1.IngestStatus
+	(*NumaNode)(nil),              // 6: status.v1.NumaNode
+	(*HugepagePool)(nil),          // 7: status.v1.HugepagePool
+	(*ProtocolCounter)(nil),       // 8: status.v1.ProtocolCounter
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*v1.Enforcement)(nil),        // 10: guard.v1.Enforcement
+	(v1.DefaultAction)(0),         // 11: guard.v1.DefaultAction
+	(v11.IngestMode)(0),           // 12: ingest.v1.IngestMode
+	(*v11.Queue)(nil),             // 13: ingest.v1.Queue
 }
 var file_status_v1_status_proto_depIdxs = []int32{
-	7, // 0: status.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
-	3, // 1: status.v1.GetStatusResponse.xdp:type_name -> status.v1.XdpStatus
-	4, // 2: status.v1.GetStatusResponse.numa_nodes:type_name -> status.v1.NumaNode
-	5, // 3: status.v1.GetStatusResponse.hugepage_pools:type_name -> status.v1.HugepagePool
-	6, // 4: status.v1.GetStatusResponse.counters:type_name -> status.v1.ProtocolCounter
-	0, // 5: status.v1.XdpStatus.mode:type_name -> status.v1.XdpMode
-	1, // 6: status.v1.StatusService.GetStatus:input_type -> status.v1.GetStatusRequest
-	2, // 7: status.v1.StatusService.GetStatus:output_type -> status.v1.GetStatusResponse
-	7, // [7:8] is the sub-list for method output_type
-	6, // [6:7] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	9,  // 0: status.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
+	3,  // 1: status.v1.GetStatusResponse.xdp:type_name -> status.v1.XdpStatus
+	6,  // 2: status.v1.GetStatusResponse.numa_nodes:type_name -> status.v1.NumaNode
+	7,  // 3: status.v1.GetStatusResponse.hugepage_pools:type_name -> status.v1.HugepagePool
+	8,  // 4: status.v1.GetStatusResponse.counters:type_name -> status.v1.ProtocolCounter
+	4,  // 5: status.v1.GetStatusResponse.guard:type_name -> status.v1.GuardStatus
+	5,  // 6: status.v1.GetStatusResponse.ingest:type_name -> status.v1.IngestStatus
+	0,  // 7: status.v1.XdpStatus.mode:type_name -> status.v1.XdpMode
+	10, // 8: status.v1.GuardStatus.enforcement:type_name -> guard.v1.Enforcement
+	11, // 9: status.v1.GuardStatus.default_action:type_name -> guard.v1.DefaultAction
+	12, // 10: status.v1.IngestStatus.mode:type_name -> ingest.v1.IngestMode
+	13, // 11: status.v1.IngestStatus.queues:type_name -> ingest.v1.Queue
+	1,  // 12: status.v1.StatusService.GetStatus:input_type -> status.v1.GetStatusRequest
+	2,  // 13: status.v1.StatusService.GetStatus:output_type -> status.v1.GetStatusResponse
+	13, // [13:14] is the sub-list for method output_type
+	12, // [12:13] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_status_v1_status_proto_init() }
@@ -570,7 +762,7 @@ func file_status_v1_status_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_status_v1_status_proto_rawDesc), len(file_status_v1_status_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -28,7 +28,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type StatusServiceClient interface {
-	// GetStatus reports the obtained XDP mode, the node's NUMA and hugepage layout and the packet counters.
+	// GetStatus reports the obtained XDP mode, what the guard and the ingest do with it, the node's NUMA and hugepage
+	// layout and the packet counters.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
 
@@ -54,7 +55,8 @@ func (c *statusServiceClient) GetStatus(ctx context.Context, in *GetStatusReques
 // All implementations must embed UnimplementedStatusServiceServer
 // for forward compatibility.
 type StatusServiceServer interface {
-	// GetStatus reports the obtained XDP mode, the node's NUMA and hugepage layout and the packet counters.
+	// GetStatus reports the obtained XDP mode, what the guard and the ingest do with it, the node's NUMA and hugepage
+	// layout and the packet counters.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedStatusServiceServer()
 }

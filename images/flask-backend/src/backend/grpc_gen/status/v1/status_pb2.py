@@ -23,9 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from backend.grpc_gen.guard.v1 import guard_pb2 as guard_dot_v1_dot_guard__pb2
+from backend.grpc_gen.ingest.v1 import ingest_pb2 as ingest_dot_v1_dot_ingest__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16status/v1/status.proto\x12\tstatus.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xaa\x02\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12\x16\n\x0ekernel_release\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x03xdp\x18\x05 \x01(\x0b\x32\x14.status.v1.XdpStatus\x12\'\n\nnuma_nodes\x18\x06 \x03(\x0b\x32\x13.status.v1.NumaNode\x12/\n\x0ehugepage_pools\x18\x07 \x03(\x0b\x32\x17.status.v1.HugepagePool\x12,\n\x08\x63ounters\x18\x08 \x03(\x0b\x32\x1a.status.v1.ProtocolCounter\"}\n\tXdpStatus\x12 \n\x04mode\x18\x01 \x01(\x0e\x32\x12.status.v1.XdpMode\x12\x11\n\tinterface\x18\x02 \x01(\t\x12\x17\n\x0finterface_index\x18\x03 \x01(\r\x12\x12\n\nprogram_id\x18\x04 \x01(\r\x12\x0e\n\x06reason\x18\x05 \x01(\t\":\n\x08NumaNode\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0c\n\x04\x63pus\x18\x02 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x04\"P\n\x0cHugepagePool\x12\x17\n\x0fpage_size_bytes\x18\x01 \x01(\x04\x12\x13\n\x0btotal_pages\x18\x02 \x01(\x04\x12\x12\n\nfree_pages\x18\x03 \x01(\x04\"C\n\x0fProtocolCounter\x12\x10\n\x08protocol\x18\x01 \x01(\t\x12\x0f\n\x07packets\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04*`\n\x07XdpMode\x12\x18\n\x14XDP_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fXDP_MODE_NATIVE\x10\x01\x12\x14\n\x10XDP_MODE_GENERIC\x10\x02\x12\x10\n\x0cXDP_MODE_OFF\x10\x03\x32W\n\rStatusService\x12\x46\n\tGetStatus\x12\x1b.status.v1.GetStatusRequest\x1a\x1c.status.v1.GetStatusResponseB0Z.triptych.dev/go-backend/gen/status/v1;statusv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16status/v1/status.proto\x12\tstatus.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14guard/v1/guard.proto\x1a\x16ingest/v1/ingest.proto\"\x12\n\x10GetStatusRequest\"\xfa\x02\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12\x16\n\x0ekernel_release\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x03xdp\x18\x05 \x01(\x0b\x32\x14.status.v1.XdpStatus\x12\'\n\nnuma_nodes\x18\x06 \x03(\x0b\x32\x13.status.v1.NumaNode\x12/\n\x0ehugepage_pools\x18\x07 \x03(\x0b\x32\x17.status.v1.HugepagePool\x12,\n\x08\x63ounters\x18\x08 \x03(\x0b\x32\x1a.status.v1.ProtocolCounter\x12%\n\x05guard\x18\t \x01(\x0b\x32\x16.status.v1.GuardStatus\x12\'\n\x06ingest\x18\n \x01(\x0b\x32\x17.status.v1.IngestStatus\"}\n\tXdpStatus\x12 \n\x04mode\x18\x01 \x01(\x0e\x32\x12.status.v1.XdpMode\x12\x11\n\tinterface\x18\x02 \x01(\t\x12\x17\n\x0finterface_index\x18\x03 \x01(\r\x12\x12\n\nprogram_id\x18\x04 \x01(\r\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\x8b\x01\n\x0bGuardStatus\x12*\n\x0b\x65nforcement\x18\x01 \x01(\x0b\x32\x15.guard.v1.Enforcement\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\r\n\x05rules\x18\x03 \x01(\r\x12/\n\x0e\x64\x65\x66\x61ult_action\x18\x04 \x01(\x0e\x32\x17.guard.v1.DefaultAction\"\x8b\x01\n\x0cIngestStatus\x12#\n\x04mode\x18\x01 \x01(\x0e\x32\x15.ingest.v1.IngestMode\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05ports\x18\x03 \x03(\r\x12 \n\x06queues\x18\x04 \x03(\x0b\x32\x10.ingest.v1.Queue\x12\x15\n\rsubscriptions\x18\x05 \x01(\r\":\n\x08NumaNode\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0c\n\x04\x63pus\x18\x02 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x04\"P\n\x0cHugepagePool\x12\x17\n\x0fpage_size_bytes\x18\x01 \x01(\x04\x12\x13\n\x0btotal_pages\x18\x02 \x01(\x04\x12\x12\n\nfree_pages\x18\x03 \x01(\x04\"C\n\x0fProtocolCounter\x12\x10\n\x08protocol\x18\x01 \x01(\t\x12\x0f\n\x07packets\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04*`\n\x07XdpMode\x12\x18\n\x14XDP_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fXDP_MODE_NATIVE\x10\x01\x12\x14\n\x10XDP_MODE_GENERIC\x10\x02\x12\x10\n\x0cXDP_MODE_OFF\x10\x03\x32W\n\rStatusService\x12\x46\n\tGetStatus\x12\x1b.status.v1.GetStatusRequest\x1a\x1c.status.v1.GetStatusResponseB0Z.triptych.dev/go-backend/gen/status/v1;statusv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,20 +35,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'status.v1.status_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z.triptych.dev/go-backend/gen/status/v1;statusv1'
-  _globals['_XDPMODE']._serialized_start=729
-  _globals['_XDPMODE']._serialized_end=825
-  _globals['_GETSTATUSREQUEST']._serialized_start=70
-  _globals['_GETSTATUSREQUEST']._serialized_end=88
-  _globals['_GETSTATUSRESPONSE']._serialized_start=91
-  _globals['_GETSTATUSRESPONSE']._serialized_end=389
-  _globals['_XDPSTATUS']._serialized_start=391
-  _globals['_XDPSTATUS']._serialized_end=516
-  _globals['_NUMANODE']._serialized_start=518
-  _globals['_NUMANODE']._serialized_end=576
-  _globals['_HUGEPAGEPOOL']._serialized_start=578
-  _globals['_HUGEPAGEPOOL']._serialized_end=658
-  _globals['_PROTOCOLCOUNTER']._serialized_start=660
-  _globals['_PROTOCOLCOUNTER']._serialized_end=727
-  _globals['_STATUSSERVICE']._serialized_start=827
-  _globals['_STATUSSERVICE']._serialized_end=914
+  _globals['_XDPMODE']._serialized_start=1139
+  _globals['_XDPMODE']._serialized_end=1235
+  _globals['_GETSTATUSREQUEST']._serialized_start=116
+  _globals['_GETSTATUSREQUEST']._serialized_end=134
+  _globals['_GETSTATUSRESPONSE']._serialized_start=137
+  _globals['_GETSTATUSRESPONSE']._serialized_end=515
+  _globals['_XDPSTATUS']._serialized_start=517
+  _globals['_XDPSTATUS']._serialized_end=642
+  _globals['_GUARDSTATUS']._serialized_start=645
+  _globals['_GUARDSTATUS']._serialized_end=784
+  _globals['_INGESTSTATUS']._serialized_start=787
+  _globals['_INGESTSTATUS']._serialized_end=926
+  _globals['_NUMANODE']._serialized_start=928
+  _globals['_NUMANODE']._serialized_end=986
+  _globals['_HUGEPAGEPOOL']._serialized_start=988
+  _globals['_HUGEPAGEPOOL']._serialized_end=1068
+  _globals['_PROTOCOLCOUNTER']._serialized_start=1070
+  _globals['_PROTOCOLCOUNTER']._serialized_end=1137
+  _globals['_STATUSSERVICE']._serialized_start=1237
+  _globals['_STATUSSERVICE']._serialized_end=1324
 # @@protoc_insertion_point(module_scope)

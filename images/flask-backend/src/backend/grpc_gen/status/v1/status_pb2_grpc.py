@@ -45,7 +45,8 @@ class StatusServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def GetStatus(self, request, context):
-        """GetStatus reports the obtained XDP mode, the node's NUMA and hugepage layout and the packet counters.
+        """GetStatus reports the obtained XDP mode, what the guard and the ingest do with it, the node's NUMA and hugepage
+        layout and the packet counters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
