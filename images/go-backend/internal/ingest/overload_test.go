@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -91,8 +92,8 @@ func overload(t *testing.T, mode Mode, duration time.Duration) {
 	var sent map[uint16]uint64
 	wire := newWire(t)
 	end := time.Now().Add(duration)
-	for time.Now().Before(end) {
-		sent = merge(sent, flood(t, wire, ports, earlier(time.Now().Add(time.Second), end)))
+	for time.Now().Before(end) || !hasStalled(node) && time.Now().Before(end.Add(patience)) {
+		sent = merge(sent, flood(t, wire, ports, earlier(time.Now().Add(time.Second), time.Now().Add(duration))))
 		for _, port := range ports {
 			node.account(t, port)
 		}
@@ -119,22 +120,34 @@ func overload(t *testing.T, mode Mode, duration time.Duration) {
 	}
 }
 
+// patience is for a machine that is busy with other things: there it takes long to send more than a client's window.
+const patience = 30 * time.Second
+
+// hasStalled tells whether a subscription lost more than it got.
+func hasStalled(node *node) bool {
+	return slices.ContainsFunc(node.Snapshot().Subscriptions, func(subscription *ingestv1.Subscription) bool {
+		return lostBy(subscription) > subscription.Counters.Received/2
+	})
+}
+
+func lostBy(subscription *ingestv1.Subscription) uint64 {
+	var lost uint64
+	for _, loss := range subscription.Counters.Dropped {
+		lost += loss.Datagrams
+	}
+	return lost
+}
+
 // checkSubscriptions: each account adds up, and the client that does not read has a bounded number of datagrams.
 func checkSubscriptions(t *testing.T, node *node, sent uint64) {
 	t.Helper()
-	stalled := false
 	for _, subscription := range node.Snapshot().Subscriptions {
-		now := subscription.Counters
-		var dropped uint64
-		for _, loss := range now.Dropped {
-			dropped += loss.Datagrams
-		}
+		now, dropped := subscription.Counters, lostBy(subscription)
 		if now.Received != now.Delivered+now.Pending+dropped || now.Received > sent || now.Pending > DefaultSubscriptionDatagrams {
 			t.Errorf("subscription %d of %d datagrams does not add up: %v", subscription.Id, sent, now)
 		}
-		stalled = stalled || dropped > now.Received/2
 	}
-	if !stalled {
+	if !hasStalled(node) {
 		t.Errorf("no subscription is stalled: %v", node.Snapshot().Subscriptions)
 	}
 }

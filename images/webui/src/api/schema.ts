@@ -2395,6 +2395,18 @@ export interface components {
             detail: string;
             latency_ms: number;
         };
+        NodeGuard: {
+            enforcing: boolean;
+            reason: string;
+            revision: number;
+            rules: number;
+        };
+        NodeIngest: {
+            mode: string;
+            reason: string;
+            ports: number[];
+            subscriptions: number;
+        };
         NumaNode: {
             id: number;
             cpus: string;
@@ -2417,6 +2429,8 @@ export interface components {
             xdp_mode: string;
             interface: string;
             reason: string;
+            guard: components["schemas"]["NodeGuard"];
+            ingest: components["schemas"]["NodeIngest"];
             numa_nodes: components["schemas"]["NumaNode"][];
             hugepages: components["schemas"]["Hugepages"][];
             counters: components["schemas"]["Counter"][];

@@ -11,6 +11,8 @@ const NODE: FastPathNode = {
   xdp_mode: "native",
   interface: "eth0",
   reason: "",
+  guard: { enforcing: true, reason: "", revision: 3, rules: 2 },
+  ingest: { mode: "af_xdp_native", reason: "", ports: [514], subscriptions: 1 },
   numa_nodes: [{ id: 0, cpus: "0-1", memory_bytes: 2 ** 34 }],
   hugepages: [{ size_bytes: 2 ** 21, total: 64, free: 60 }],
   counters: [{ protocol: "tcp", packets: 1500, bytes: 90_000 }],
