@@ -69,7 +69,7 @@ def unit(layer: Layer) -> None:
     layer(python(), "-m", "pytest", "ci")
     backend = ROOT / "images" / "flask-backend"
     interpreter = virtualenv.ensure(backend / "requirements-dev.txt")
-    layer(interpreter, "-m", "pytest", "-n", "2", "tests/unit", cwd=backend)
+    layer(interpreter, "-m", "pytest", "-n", "2", "--dist", "loadfile", "tests/unit", cwd=backend)
     go_backend = ROOT / "images" / "go-backend"
     layer("go", "generate", "./...", cwd=go_backend)
     layer("go", "test", "-v", "./...", cwd=go_backend)

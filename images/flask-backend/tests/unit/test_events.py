@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.server import DRAIN_SECONDS
+
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 STREAMS = 3
 
@@ -239,6 +241,6 @@ def test_sigterm_ends_streams_at_once(server, open_stream):
     assert stream.status == 200
     started = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(20) == 0
-    assert time.monotonic() - started < 10
+    assert server.process.wait(2 * DRAIN_SECONDS) == 0
+    assert time.monotonic() - started < DRAIN_SECONDS
     assert stream.ended.wait(2)
