@@ -25,5 +25,5 @@ export default tseslint.config(
     extends: [reactHooks.configs.flat["recommended-latest"], jsxA11y.flatConfigs.strict],
   },
   { files: ["tests/**"], rules: { "@typescript-eslint/no-unsafe-assignment": "off" } },
-  { files: ["scripts/**/*.mjs", "*.js"], languageOptions: { globals: globals.node } },
+  { files: ["{bench,scripts}/**/*.mjs", "*.js"], languageOptions: { globals: globals.node } },
 );

@@ -1,4 +1,4 @@
-import { request as httpRequest, type Agent } from "node:http";
+import { Pool } from "undici";
 import type { components } from "../src/api/schema.js";
 
 /** Answer of a login or a refresh. */
@@ -24,14 +24,23 @@ export class BackendAway extends Error {
   }
 }
 
+export interface PoolLimits {
+  /** Longest wait for the head of an answer, in milliseconds. */
+  headersTimeout?: number;
+  /** Longest silence within an answer; a stream (server-sent events) must send a heartbeat within it. */
+  bodyTimeout?: number;
+}
+
+/** Kept connections to the backend, for the proxy and the server's own calls. */
+export function backendPool(url: string, { headersTimeout = 30_000, bodyTimeout = 60_000 }: PoolLimits = {}): Pool {
+  return new Pool(url, { connections: 256, connect: { timeout: 3_000 }, headersTimeout, bodyTimeout });
+}
+
 const TIMEOUT_MS = 15_000;
 
 /** The few calls the server itself makes; everything else goes through the proxy. */
 export class Backend {
-  constructor(
-    private readonly baseUrl: string,
-    private readonly agent: Agent,
-  ) {}
+  constructor(private readonly pool: Pool) {}
 
   login(body: unknown, caller: Caller): Promise<BackendReply> {
     return this.send("POST", "/api/v1/auth/login", caller, { body });
@@ -62,38 +71,32 @@ export class Backend {
    * Send one request and read the whole answer (a small JSON document).
    * @throws BackendAway when no answer comes at all.
    */
-  private send(
-    method: string,
+  private async send(
+    method: "GET" | "POST",
     path: string,
     caller: Caller,
     { body, access, timeoutMs = TIMEOUT_MS }: { body?: unknown; access?: string; timeoutMs?: number },
   ): Promise<BackendReply> {
-    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-    const headers: Record<string, string | number> = { accept: "application/json", "x-request-id": caller.requestId };
+    const headers: Record<string, string> = { accept: "application/json", "x-request-id": caller.requestId };
     if (caller.ip) headers["x-forwarded-for"] = caller.ip;
     if (caller.userAgent) headers["user-agent"] = caller.userAgent;
     if (access) headers.authorization = `Bearer ${access}`;
-    if (payload) Object.assign(headers, { "content-type": "application/json", "content-length": payload.length });
-
-    return new Promise((resolve, reject) => {
-      const fail = (error: NodeJS.ErrnoException) => reject(new BackendAway(error.code ?? error.name));
+    if (body !== undefined) headers["content-type"] = "application/json";
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    try {
       const signal = AbortSignal.timeout(timeoutMs);
-      const options = { method, headers, agent: this.agent, signal };
-      const request = httpRequest(`${this.baseUrl}${path}`, options, (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("error", fail);
-        response.on("end", () =>
-          resolve({
-            status: response.statusCode ?? 502,
-            contentType: response.headers["content-type"] ?? "application/json",
-            retryAfter: response.headers["retry-after"],
-            body: Buffer.concat(chunks).toString(),
-          }),
-        );
-      });
-      request.on("error", fail);
-      request.end(payload);
-    });
+      const answer = await this.pool.request({ method, path, headers, body: payload, signal });
+      return {
+        status: answer.statusCode,
+        contentType: textOf(answer.headers["content-type"]) ?? "application/json",
+        retryAfter: textOf(answer.headers["retry-after"]),
+        body: await answer.body.text(),
+      };
+    } catch (error) {
+      const { code, name } = error as NodeJS.ErrnoException;
+      throw new BackendAway(typeof code === "string" ? code : name);
+    }
   }
 }
+
+const textOf = (value: string | string[] | undefined) => (Array.isArray(value) ? value[0] : value);

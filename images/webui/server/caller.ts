@@ -14,7 +14,15 @@ export interface Client {
   secure: boolean;
 }
 
+const known = new WeakMap<IncomingMessage, Client>();
+
 export function clientOf(req: IncomingMessage): Client {
+  let client = known.get(req);
+  if (!client) known.set(req, (client = look(req)));
+  return client;
+}
+
+function look(req: IncomingMessage): Client {
   const { headers, socket } = req;
   const behindProxy = trusted(socket.remoteAddress ?? "", 0);
   return {

@@ -5,7 +5,10 @@ const BASE_PATH = /^(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/;
 
 const schema = z.object({
   PORT: z.coerce.number().int().min(1).max(65535).default(3000),
-  BACKEND_URL: z.url({ protocol: /^http$/, error: "takes a URL such as http://flask-backend:5000" }).default("http://flask-backend:5000"),
+  BACKEND_URL: z
+    .url({ protocol: /^http$/, error: "takes a URL such as http://flask-backend:5000" })
+    .refine((url) => new URL(url).pathname === "/", "takes a URL without a path, such as http://flask-backend:5000")
+    .default("http://flask-backend:5000"),
   BASE_PATH: z
     .string()
     .transform((path) => (path === "/" ? "" : path))

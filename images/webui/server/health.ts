@@ -4,6 +4,8 @@ import type { Backend } from "./backend.js";
 
 export interface Lifecycle {
   draining: boolean;
+  /** Ends what would stay open by itself; set by the application. */
+  onDrain?: () => void;
 }
 
 export const alive: RequestHandler = (_req, res) => void res.json({ status: "ok" });

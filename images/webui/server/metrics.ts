@@ -1,10 +1,9 @@
-import type { Request, RequestHandler } from "express";
 import { collectDefaultMetrics, Counter, Histogram, Registry } from "prom-client";
 
 export interface Metrics {
   registry: Registry;
-  /** Times and counts every request but those of the probes. */
-  middleware: RequestHandler;
+  /** Count and time an answered request; `route` is one of few. */
+  observe: (method: string, route: string, status: number, seconds: number) => void;
   refreshes: Counter<"result">;
   upstreamErrors: Counter<"code">;
 }
@@ -39,22 +38,9 @@ export function createMetrics(): Metrics {
     registers,
   });
 
-  const middleware: RequestHandler = (req, res, next) => {
-    const route = routeOf(req);
-    const stop = latency.startTimer({ method: req.method, route });
-    res.once("close", () => {
-      stop();
-      requests.inc({ method: req.method, route, status: res.statusCode });
-    });
-    next();
-  };
-  return { registry, middleware, refreshes, upstreamErrors };
-}
-
-/** Few, fixed labels: a path is the client's choice and would grow the metrics without bound. */
-function routeOf(req: Request): string {
-  if (req.path.startsWith("/api/")) return "/api";
-  if (req.path.startsWith("/assets/")) return "/assets";
-  if (/^\/bff\/(login|login\/second-factor|logout|session|config)$/.test(req.path)) return req.path;
-  return "page";
+  function observe(method: string, route: string, status: number, seconds: number): void {
+    requests.inc({ method, route, status });
+    latency.observe({ method, route }, seconds);
+  }
+  return { registry, observe, refreshes, upstreamErrors };
 }

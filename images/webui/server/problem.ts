@@ -1,4 +1,5 @@
-import type { ErrorRequestHandler, Response } from "express";
+import type { ServerResponse } from "node:http";
+import type { ErrorRequestHandler } from "express";
 import type { Logger } from "pino";
 
 /** RFC 9457 problem details, as the backend sends them. */
@@ -10,19 +11,34 @@ export interface Problem {
   request_id?: string;
 }
 
-export function sendProblem(res: Response, status: number, title: string, detail?: string): void {
+/** Answer with a problem; an answer that has already begun is broken off instead. */
+export function sendProblem(
+  res: ServerResponse,
+  status: number,
+  title: string,
+  detail?: string,
+  headers: Record<string, string> = {},
+): void {
   if (res.headersSent) {
     res.destroy();
     return;
   }
-  const problem: Problem = { type: "about:blank", title, status, detail, request_id: requestIdOf(res) };
-  res.status(status).type("application/problem+json").set("Cache-Control", "no-store");
-  res.send(JSON.stringify(problem));
+  const request_id = requestIdOf(res);
+  const problem: Problem = { type: "about:blank", title, status, detail, request_id };
+  const body = Buffer.from(JSON.stringify(problem));
+  res.writeHead(status, {
+    "Content-Type": "application/problem+json; charset=utf-8",
+    "Content-Length": body.length,
+    "Cache-Control": "no-store",
+    "X-Request-ID": request_id,
+    ...headers,
+  });
+  res.end(body);
 }
 
-export function sendBackendAway(res: Response): void {
-  res.set("Retry-After", "5");
-  sendProblem(res, 503, "Service Unavailable", "The backend does not answer. Try again in a few seconds.");
+export function sendBackendAway(res: ServerResponse): void {
+  const detail = "The backend does not answer. Try again in a few seconds.";
+  sendProblem(res, 503, "Service Unavailable", detail, { "Retry-After": "5" });
 }
 
 /** Last error handler: the client gets a problem without internals, the log gets the error. */
@@ -36,7 +52,7 @@ export function problemHandler(logger: Logger): ErrorRequestHandler {
   };
 }
 
-function requestIdOf(res: Response): string | undefined {
-  const id = res.getHeader("x-request-id");
-  return typeof id === "string" ? id : undefined;
+/** The id that `front.ts` gave the request. */
+function requestIdOf(res: ServerResponse): string {
+  return res.req.headers["x-request-id"] as string;
 }

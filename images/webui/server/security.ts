@@ -4,13 +4,11 @@ import type { RequestHandler, Response } from "express";
 import helmet from "helmet";
 import { clientOf } from "./caller.js";
 import { sendProblem } from "./problem.js";
-import type { SessionCookies } from "./session.js";
 
 export const CSRF_HEADER = "x-requested-with";
 export const CSRF_VALUE = "triptych";
-const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
-/** Security headers. HSTS only matters over TLS, where browsers heed it; over plain HTTP they ignore it. */
+/** Headers of pages and assets; answers of the API carry the backend's own. Browsers heed HSTS over TLS only. */
 export function securityHeaders(): RequestHandler {
   return helmet({
     contentSecurityPolicy: {
@@ -43,19 +41,22 @@ export function nonceOf(res: ServerResponse): string {
   return locals.nonce as string;
 }
 
-/** Refuse forged browser requests to `/bff/*`, and unsafe ones to `/api/*` that a cookie would authorise. */
-export function csrfProtection(sessions: SessionCookies): RequestHandler {
-  return (req, res, next) => {
-    const ours = req.path.startsWith("/bff/");
-    const unsafe = !SAFE_METHODS.has(req.method);
-    const guarded = ours || (unsafe && sessions.has(req) && !req.headers.authorization);
-    if (!guarded) return next();
-    if (!isSameOrigin(req)) return sendProblem(res, 403, "Forbidden", "Cross-site request refused.");
-    if (unsafe && req.headers[CSRF_HEADER] !== CSRF_VALUE) {
-      return sendProblem(res, 403, "Forbidden", `Send the header X-Requested-With: ${CSRF_VALUE}.`);
-    }
-    next();
-  };
+/** Refuse every request that another site's page made a browser send, and unsafe ones without the custom header. */
+export const csrfProtection: RequestHandler = (req, res, next) => {
+  const forgery = forgeryIn(req);
+  if (forgery) return sendProblem(res, 403, "Forbidden", forgery);
+  next();
+};
+
+/** Why a request that a cookie authorises may be forged; undefined when it is the page's own. */
+export function forgeryIn(req: IncomingMessage): string | undefined {
+  if (!isSameOrigin(req)) return "Cross-site request refused.";
+  if (isUnsafe(req) && req.headers[CSRF_HEADER] !== CSRF_VALUE) return `Send the header X-Requested-With: ${CSRF_VALUE}.`;
+  return undefined;
+}
+
+export function isUnsafe({ method }: IncomingMessage): boolean {
+  return method !== "GET" && method !== "HEAD" && method !== "OPTIONS";
 }
 
 function isSameOrigin(req: IncomingMessage): boolean {

@@ -39,6 +39,7 @@ async function drain(server: Server, signal: string, options: ServeOptions): Pro
   logger.info({ signal }, "draining");
   lifecycle.draining = true;
   await new Promise((resolve) => setTimeout(resolve, lingerMs));
+  lifecycle.onDrain?.();
   const forced = setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
   server.close(() => {
     clearTimeout(forced);

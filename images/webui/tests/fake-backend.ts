@@ -19,16 +19,20 @@ export class FakeBackend {
   /** Overrides by `METHOD /path`, for one test. */
   readonly routes = new Map<string, Handler>();
   expiresIn = 600;
+  /** Set by `start`. */
+  url = "";
   private readonly refreshTokens = new Set<string>();
   private readonly server: Server;
 
   constructor() {
-    this.server = createServer((req, res) => void this.handle(req, res));
+    // A body that is broken off reaches no route.
+    this.server = createServer((req, res) => void this.handle(req, res).catch(() => res.destroy()));
   }
 
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    this.url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return this.url;
   }
 
   async stop(): Promise<void> {

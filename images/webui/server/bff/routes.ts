@@ -5,16 +5,18 @@ import type { Config } from "../config.js";
 import { sendProblem } from "../problem.js";
 import type { Refresher } from "../refresh.js";
 import type { SessionCookies } from "../session.js";
+import type { Streams } from "../streams.js";
 
 export interface BffDependencies {
   config: Config;
   backend: Backend;
   refresher: Refresher;
   sessions: SessionCookies;
+  streams: Streams;
 }
 
 /** What the single-page application asks of this server itself: session and run-time configuration. */
-export function bffRoutes({ config, backend, refresher, sessions }: BffDependencies): Router {
+export function bffRoutes({ config, backend, refresher, sessions, streams }: BffDependencies): Router {
   const router = Router();
   router.use((_req, res, next) => {
     res.set("Cache-Control", "no-store");
@@ -38,6 +40,7 @@ export function bffRoutes({ config, backend, refresher, sessions }: BffDependenc
     const { access, refresh } = await freshSession(req);
     sessions.clear(req, res);
     if (refresh) refresher.forget(refresh);
+    if (access) streams.endSession(access);
     if (access) await backend.logout(access, refresh, callerOf(req)).catch(ignoreAway);
     res.status(204).end();
   });
