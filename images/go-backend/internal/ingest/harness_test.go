@@ -36,12 +36,22 @@ func startNode(t testing.TB, mode Mode, options Options) *node {
 
 func attach(t testing.TB, mode Mode) *xdp.Attachment {
 	t.Helper()
+	return attachWith(t, load(t), xdp.Options{Mode: xdpModes[mode]})
+}
+
+func load(t testing.TB) *xdp.Program {
+	t.Helper()
 	program, err := xdp.Load(xdp.LoadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() { program.Close() })
-	attachment, err := xdp.Attach(program, nil, xdp.Options{Interface: uplink, Mode: xdpModes[mode], Force: true})
+	return program
+}
+
+// attachWith attaches to the uplink.
+func attachWith(t testing.TB, program *xdp.Program, options xdp.Options) *xdp.Attachment {
+	t.Helper()
+	options.Interface, options.Force = uplink, true
+	attachment, err := xdp.Attach(program, nil, options)
 	must(t, err)
 	t.Cleanup(func() { attachment.Close() })
 	return attachment
