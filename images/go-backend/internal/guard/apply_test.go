@@ -333,23 +333,6 @@ func TestBadRevisionsAreRefusedAndChangeNothing(t *testing.T) {
 	}
 }
 
-func TestPrefixNumberOneMillionAndOne(t *testing.T) {
-	rules := make([]*Rule, MaxPrefixes+1)
-	for i := range rules {
-		address := netip.AddrFrom4([4]byte{byte(10 + i>>16), byte(i >> 8), byte(i), 1})
-		rules[i] = &Rule{ID: fmt.Sprint(i), Effect: Effect{
-			Match: Match{Prefix: netip.PrefixFrom(address, 32), Ports: noPorts}, Action: xdp.ActionDeny,
-		}}
-	}
-	if _, _, err := resolve(rules[:MaxPrefixes]); err != nil {
-		t.Errorf("a million: %v", err)
-	}
-	_, _, err := resolve(rules)
-	if status := grpcstatus.Convert(err); status.Code() != codes.ResourceExhausted || status.Message() != "the revision has 1000001 prefixes, at most 1000000 fit" {
-		t.Errorf("error %v", err)
-	}
-}
-
 func TestShadowedRulesAreNamed(t *testing.T) {
 	result, err := New(nil, nil).Apply(&Change{Number: 1, Upserts: []*Rule{
 		rule("allow", "10.0.0.0/8", xdp.ActionAllow), rule("deny", "10.1.0.0/16", xdp.ActionDeny),

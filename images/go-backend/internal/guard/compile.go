@@ -24,7 +24,10 @@ type resolved struct {
 func resolve(rules []*Rule) ([]resolved, []string, error) {
 	byPrefix := slices.Clone(rules)
 	slices.SortFunc(byPrefix, func(a, b *Rule) int {
-		return cmp.Or(comparePrefixes(a.Prefix, b.Prefix), compareRules(a, b))
+		if order := comparePrefixes(a.Prefix, b.Prefix); order != 0 {
+			return order // nearly always: what cmp.Or would evaluate beside it costs more than all the sorting
+		}
+		return compareRules(a, b)
 	})
 	var result, around []resolved
 	var shadowed []string

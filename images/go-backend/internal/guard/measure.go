@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -37,19 +38,20 @@ func Measure(options MeasureOptions) (results []Measurement, err error) {
 	defer func() { err = errors.Join(err, tables.Close()) }()
 	guard := New(tables, nil)
 
-	denied := func(i int) netip.Addr { return spread(10, i*(options.Prefixes/min(options.Prefixes, options.Sources))) }
-	known := func(i int) netip.Addr { return spread(172, i) }
 	generous := RateLimit{PacketsPerSecond: maxRate, PacketsBurst: maxRate, SynsPerSecond: maxRate}
 	steps := []struct {
 		name   string
 		change *Change
-		source func(int) netip.Addr
+		source netip.Addr // the first one
+		all    bool       // every packet from another source
 	}{
-		{"no rules", nil, known},
-		{"denied prefix", &Change{Number: 1, Upserts: deniedRules(options.Prefixes)}, denied},
-		{"no prefix, no limit", nil, known},
-		{"full guard: no prefix, within the limit", &Change{Number: 2, Base: 1, Policy: Policy{SourceLimit: generous}}, known},
-		{"full guard: above the limit", &Change{Number: 3, Base: 2, Policy: Policy{SourceLimit: RateLimit{PacketsPerSecond: 1}}}, known},
+		{"no rules", nil, besideFirst, false},
+		{"denied prefix", &Change{Number: 1, Upserts: deniedRules(options.Prefixes)}, firstDenied, false},
+		{"denied prefix, every packet from another one", nil, firstDenied, true},
+		{"no prefix, no limit", nil, besideFirst, false},
+		{"full guard: no prefix, within the limit", &Change{Number: 2, Base: 1, Policy: Policy{SourceLimit: generous}}, besideFirst, false},
+		{"full guard: within the limit, every packet from another source", nil, besideFirst, true},
+		{"full guard: above the limit", &Change{Number: 3, Base: 2, Policy: Policy{SourceLimit: RateLimit{PacketsPerSecond: 1}}}, besideFirst, false},
 	}
 	for _, step := range steps {
 		if step.change != nil {
@@ -57,37 +59,61 @@ func Measure(options MeasureOptions) (results []Measurement, err error) {
 				return nil, err
 			}
 		}
-		mean, err := measureSources(program, step.source, options)
+		mean, err := measureStep(program, step.source, step.all, options)
 		if err != nil {
 			return nil, fmt.Errorf("measure %q: %w", step.name, err)
 		}
 		results = append(results, Measurement{Name: step.name, NanosecondsPerPacket: mean})
 	}
-	return results, nil
+	idle, err := xdp.MeasureIdle(smallPacket(besideFirst), options.Packets)
+	if err != nil {
+		return nil, fmt.Errorf("measure the kernel's part: %w", err)
+	}
+	return append(results, Measurement{Name: "of that the kernel's own part", NanosecondsPerPacket: float64(idle)}), nil
 }
 
-// spread numbers addresses below a first byte.
-func spread(first byte, number int) netip.Addr {
-	return netip.AddrFrom4([4]byte{first + byte(number>>20), byte(number >> 12), byte(number >> 4), byte(number << 4)})
+// Denied are the lower halves of adjacent prefixes of 28 bits. Sources that are not denied lie in the upper halves: to
+// find that nothing applies to them takes the longest way through the prefixes, as far as to a denied one.
+var firstDenied, besideFirst = netip.MustParseAddr("10.0.0.0"), netip.MustParseAddr("10.0.0.8")
+
+const apart = 16
+
+// numbered is an address so many places behind a first one.
+func numbered(first netip.Addr, number int) netip.Addr {
+	bytes := first.As4()
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, binary.BigEndian.Uint32(bytes[:])+uint32(number*apart))))
 }
 
 func deniedRules(count int) []*Rule {
 	rules := make([]*Rule, count)
 	for i := range rules {
 		rules[i] = &Rule{ID: fmt.Sprint("bench-", i), Effect: Effect{
-			Match: Match{Prefix: netip.PrefixFrom(spread(10, i), 28), Ports: noPorts}, Action: xdp.ActionDeny,
+			Match: Match{Prefix: netip.PrefixFrom(numbered(firstDenied, i), 29), Ports: noPorts}, Action: xdp.ActionDeny,
 		}}
 	}
 	return rules
 }
 
+func smallPacket(source netip.Addr) []byte {
+	return packet.Ethernet(packet.TypeIPv4, packet.IPv4(source, packet.ProtocolUDP, packet.UDP(1000, 2000, make([]byte, 18)...)))
+}
+
+func measureStep(program *xdp.Program, first netip.Addr, all bool, options MeasureOptions) (float64, error) {
+	if !all {
+		return measureSources(program, first, options)
+	}
+	bytes := first.As4()
+	sources := xdp.Sources{First: binary.BigEndian.Uint32(bytes[:]), Distance: apart, Count: uint32(options.Prefixes)}
+	mean, err := program.MeasureSources(smallPacket(first), sources, options.Packets)
+	return float64(mean.Nanoseconds()), err
+}
+
 // measureSources gives each source one turn: the kernel waits some milliseconds around every run of many packets.
-func measureSources(program *xdp.Program, source func(int) netip.Addr, options MeasureOptions) (float64, error) {
+func measureSources(program *xdp.Program, first netip.Addr, options MeasureOptions) (float64, error) {
 	var total time.Duration
 	each := max(options.Packets/options.Sources, 1)
 	for number := range options.Sources {
-		frame := packet.Ethernet(packet.TypeIPv4, packet.IPv4(source(number), packet.ProtocolUDP, packet.UDP(1000, 2000, make([]byte, 18)...)))
-		mean, err := program.Measure(frame, each)
+		mean, err := program.Measure(smallPacket(numbered(first, number*(options.Prefixes/min(options.Prefixes, options.Sources)))), each)
 		if err != nil {
 			return 0, err
 		}

@@ -388,28 +388,6 @@ func TestManySources(t *testing.T) {
 	bench.check(t)
 }
 
-// TestFuzz compares program and reference on random rules and mutated packets; the seed makes a failure repeatable.
-func TestFuzz(t *testing.T) {
-	const rounds, packets = 50, 20_000
-	for round := range uint64(rounds) {
-		random := rand.New(rand.NewPCG(round, 1))
-		rules, policy := randomRules(random)
-		bench := newBench(t, policy, rules...)
-		for range packets {
-			frame := mutate(random, verdictCases[random.IntN(len(verdictCases))].frame)
-			bench.run(t, frame)
-			if random.IntN(1000) == 0 {
-				bench.later(t, time.Duration(random.IntN(int(time.Second))))
-			}
-		}
-		bench.check(t)
-		if t.Failed() {
-			t.Fatalf("round %d", round)
-		}
-		must(t, bench.program.Close())
-	}
-}
-
 // randomRules overlap a lot; those that contradict each other are left out.
 func randomRules(random *rand.Rand) ([]*Rule, Policy) {
 	sources := []netip.Addr{friend, enemy, stranger, friend6, enemy6, stranger6}

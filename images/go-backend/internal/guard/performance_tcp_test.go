@@ -1,0 +1,349 @@
+//go:build performance
+
+package guard
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	echoPort    = 7777
+	window      = 300 * time.Millisecond
+	floodBatch  = 1 << 20
+	floodBurst  = 10 * time.Millisecond // what a late flood may catch up
+	firstRate   = 50_000                // packets per second, doubled until requests collapse
+	lastRate    = 6_400_000
+	collapsed   = 0.5
+	wantedShare = 0.9
+)
+
+// tcpFigure is how many requests over TCP a node answers while it is flooded, by the rate of the flood.
+type tcpFigure struct {
+	runs map[bool][]floodRun // by whether the guard protects
+}
+
+// floodRun are points of rising rate.
+type floodRun []floodPoint
+
+type floodPoint struct {
+	offered float64 // packets per second that the generator sent
+	share   float64 // of the requests per second without a flood
+}
+
+func newTCPFigure() *tcpFigure {
+	return &tcpFigure{runs: map[bool][]floodRun{}}
+}
+
+// measure lets one connection ask and answer on the core that also receives the flood, as on a node whose interface
+// interrupts the core an application runs on. The generator has the other core. protect sets the guard up, nil: nothing.
+func (f *tcpFigure) measure(t *testing.T, protect func(t *testing.T)) {
+	enterNamespace(t)
+	addressUplink(t)
+	frame := attack(t)
+	pollByThread(t, receiverCPU, func() {
+		receiveRedirected(t)
+		if protect != nil {
+			protect(t)
+		}
+	})
+	outside := movePeerOut(t)
+	var answers atomic.Uint64
+	serve(t)
+	inNamespace(t, outside, func() { ask(t, &answers) })
+	flood := newFlood(t, outside, frame)
+	var run floodRun
+	for rate := float64(firstRate); rate <= lastRate; rate *= 2 {
+		point := flood.point(t, rate, &answers)
+		run = append(run, point)
+		if point.share < collapsed/2 {
+			break
+		}
+	}
+	f.runs[protect != nil] = append(f.runs[protect != nil], run)
+}
+
+// point is the median of three comparisons of a window with the flood with one before it.
+func (f *flood) point(t *testing.T, rate float64, answers *atomic.Uint64) floodPoint {
+	t.Helper()
+	var offered, shares series
+	for range 3 {
+		f.every(t, 0)
+		time.Sleep(window / 6)
+		idle := answersIn(answers)
+		if idle == 0 {
+			t.Fatal("no answers without a flood")
+		}
+		f.every(t, time.Duration(float64(time.Second)/rate))
+		time.Sleep(window / 6)
+		sent := f.sent(t)
+		shares = append(shares, answersIn(answers)/idle)
+		offered = append(offered, float64(f.sent(t)-sent)/window.Seconds())
+	}
+	return floodPoint{offered: offered.median(), share: shares.median()}
+}
+
+func answersIn(answers *atomic.Uint64) float64 {
+	before := answers.Load()
+	time.Sleep(window)
+	return float64(answers.Load()-before) / window.Seconds()
+}
+
+// collapse is the rate at which so large a share of the requests is left, between points by their logarithms.
+func (r floodRun) collapse() (rate float64, reached bool) {
+	for i, point := range r {
+		if point.share >= collapsed {
+			continue
+		}
+		if i == 0 {
+			return point.offered, true
+		}
+		before := r[i-1]
+		part := (before.share - collapsed) / (before.share - point.share)
+		return before.offered * math.Pow(point.offered/before.offered, part), true
+	}
+	return r[len(r)-1].offered, false
+}
+
+// at is the share at a rate: that of the first point at least as high.
+func (r floodRun) at(rate float64) float64 {
+	for _, point := range r {
+		if point.offered >= rate {
+			return point.share
+		}
+	}
+	return r[len(r)-1].share
+}
+
+func (f *tcpFigure) write(report *strings.Builder) {
+	fmt.Fprintf(report, `## TCP under a flood
+
+One TCP connection asks and answers one byte through the flooded interface; client, server and the kernel thread that polls the interface share one core, the generator (live frames, its rate kept by the program that sends them) has the other.
+The flood: UDP of 64 bytes to a closed port, from 256 sources in one of 10 001 denied prefixes; every other source has a token bucket. Windows of %s with and without the flood, in turn, median of three and of %d rounds.
+Collapse: the rate of the flood at which half of the requests per second without one are left.
+
+| flood, thousand packets/s: wanted | unprotected: sent | requests left | guard: sent | requests left |
+|---|---|---|---|---|
+`, window, rounds)
+	for i, rate := 0, firstRate; rate <= lastRate; i, rate = i+1, 2*rate {
+		fmt.Fprintf(report, "| %d | %s | %s |\n", rate/1000, pointText(f.runs[false], i), pointText(f.runs[true], i))
+	}
+	var points [2]series
+	var bounds string
+	var shares series
+	for round, plain := range f.runs[false] {
+		guarded := f.runs[true][round]
+		rate, _ := plain.collapse()
+		guardedRate, reached := guarded.collapse()
+		if !reached {
+			bounds = "at least "
+		}
+		points[0], points[1] = append(points[0], rate/1000), append(points[1], guardedRate/1000)
+		shares = append(shares, guarded.at(rate)*100)
+	}
+	plain, guarded := points[0].median(), points[1].median()
+	fmt.Fprintf(report, "\nCollapse unprotected at %.0f, with the guard at %s%.0f thousand packets a second: **%s%.1f** times (goal 4). "+
+		"At the rate that collapses the unprotected node the guard leaves **%.0f %%** of the requests (goal %.0f).\n\n",
+		plain, bounds, guarded, bounds, guarded/plain, shares.median(), wantedShare*100)
+}
+
+// pointText is the median of all rounds' points at a place, empty behind a collapse.
+func pointText(runs []floodRun, place int) string {
+	var offered, shares series
+	for _, run := range runs {
+		if place < len(run) {
+			offered, shares = append(offered, run[place].offered/1000), append(shares, run[place].share*100)
+		}
+	}
+	if len(offered) == 0 {
+		return " | "
+	}
+	return fmt.Sprintf("%.0f | %.0f %%", offered.median(), shares.median())
+}
+
+// movePeerOut puts the peer into a namespace of its own, where it answers as 192.0.2.2.
+func movePeerOut(t *testing.T) netns.NsHandle {
+	t.Helper()
+	own, err := netns.Get()
+	must(t, err)
+	defer own.Close()
+	outside, err := netns.New() // and enters it
+	must(t, err)
+	t.Cleanup(func() { outside.Close() })
+	must(t, netns.Set(own))
+	device, err := netlink.LinkByName(peer)
+	must(t, err)
+	must(t, netlink.LinkSetNsFd(device, int(outside)))
+	inNamespace(t, outside, func() {
+		device, err := netlink.LinkByName(peer)
+		must(t, err)
+		address, err := netlink.ParseAddr("192.0.2.2/24")
+		must(t, err)
+		must(t, errors.Join(netlink.AddrAdd(device, address), netlink.LinkSetUp(device)))
+	})
+	return outside
+}
+
+// inNamespace runs a function in another namespace, on this thread.
+func inNamespace(t *testing.T, other netns.NsHandle, do func()) {
+	t.Helper()
+	own, err := netns.Get()
+	must(t, err)
+	defer own.Close()
+	must(t, netns.Set(other))
+	defer func() { must(t, netns.Set(own)) }()
+	do()
+}
+
+// onReceiver runs a function on a thread of its own on the receiver's core, until its socket is shut down.
+func onReceiver(t *testing.T, do func()) {
+	t.Helper()
+	ended := make(chan struct{})
+	t.Cleanup(func() { <-ended })
+	go func() {
+		defer close(ended)
+		runtime.LockOSThread() // never unlocked: the thread ends
+		pin(t, 0, receiverCPU)
+		do()
+	}()
+}
+
+func tcpSocket(t *testing.T) int {
+	t.Helper()
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	must(t, unix.SetsockoptInt(socket, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
+	return socket
+}
+
+// serve answers one connection, byte by byte.
+func serve(t *testing.T) {
+	t.Helper()
+	listener := tcpSocket(t)
+	must(t, errors.Join(unix.Bind(listener, &unix.SockaddrInet4{Port: echoPort}), unix.Listen(listener, 1)))
+	onReceiver(t, func() {
+		defer unix.Close(listener)
+		connection, _, err := unix.Accept(listener)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer unix.Close(connection)
+		for one := make([]byte, 1); ; {
+			if count, err := unix.Read(connection, one); err != nil || count == 0 {
+				return
+			}
+			if _, err := unix.Write(connection, one); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// ask counts answers until the test ends.
+func ask(t *testing.T, answers *atomic.Uint64) {
+	t.Helper()
+	connection := tcpSocket(t)
+	must(t, unix.Connect(connection, &unix.SockaddrInet4{Port: echoPort, Addr: [4]byte{192, 0, 2, 1}}))
+	onReceiver(t, func() {
+		defer unix.Close(connection)
+		for one := make([]byte, 1); ; {
+			if _, err := unix.Write(connection, one); err != nil {
+				return
+			}
+			if count, err := unix.Read(connection, one); err != nil || count == 0 {
+				return
+			}
+			answers.Add(1)
+		}
+	})
+	t.Cleanup(func() { unix.Shutdown(connection, unix.SHUT_RDWR) })
+}
+
+// flood sends frames at a rate from the generator's core, which is busy without a flood, too.
+type flood struct {
+	interval *ebpf.Map // nanoseconds between two packets, 0: no flood
+	state    *ebpf.Map // when the next one is due, and how many were sent
+}
+
+const nextAt, sentAt = 0, 8
+
+func (f *flood) every(t *testing.T, interval time.Duration) {
+	t.Helper()
+	must(t, f.interval.Put(uint32(0), uint64(interval)))
+}
+
+func (f *flood) sent(t *testing.T) uint64 {
+	t.Helper()
+	value := make([]byte, 16)
+	must(t, f.state.Lookup(uint32(0), value))
+	return binary.NativeEndian.Uint64(value[sentAt:])
+}
+
+func newFlood(t *testing.T, outside netns.NsHandle, frame []byte) *flood {
+	t.Helper()
+	table := func(size uint32) *ebpf.Map {
+		made, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: size, MaxEntries: 1})
+		must(t, err)
+		t.Cleanup(func() { made.Close() })
+		return made
+	}
+	f := &flood{interval: table(8), state: table(16)}
+	var sender *ebpf.Program
+	inNamespace(t, outside, func() { sender = f.sender(t, index(t, peer)) })
+	stop, ended := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(stop); <-ended })
+	go func() {
+		defer close(ended)
+		runtime.LockOSThread()
+		pin(t, 0, generatorCPU)
+		err := netns.Set(outside)
+		for err == nil {
+			select {
+			case <-stop:
+				return
+			default:
+				_, err = sender.Run(&ebpf.RunOptions{Data: frame, Repeat: floodBatch, Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES})
+			}
+		}
+		t.Error(err)
+	}()
+	return f
+}
+
+// sender drops a frame that comes too early and sends one that is due, from one of 256 sources.
+func (f *flood) sender(t *testing.T, device int) *ebpf.Program {
+	t.Helper()
+	return assemble(t,
+		asm.Mov.Reg(asm.R6, asm.R1),
+		asm.LoadMapValue(asm.R8, f.interval.FD(), 0), asm.LoadMem(asm.R8, asm.R8, 0, asm.DWord),
+		asm.JEq.Imm(asm.R8, 0, "drop"),
+		asm.FnKtimeGetNs.Call(),
+		asm.LoadMapValue(asm.R7, f.state.FD(), 0),
+		asm.LoadMem(asm.R2, asm.R7, nextAt, asm.DWord),
+		asm.JGT.Reg(asm.R2, asm.R0, "drop"),
+		asm.Mov.Reg(asm.R3, asm.R0), asm.Sub.Imm(asm.R3, int32(floodBurst)),
+		asm.JGT.Reg(asm.R2, asm.R3, "on time"),
+		asm.Mov.Reg(asm.R2, asm.R3),
+		asm.Add.Reg(asm.R2, asm.R8).WithSymbol("on time"), asm.StoreMem(asm.R7, nextAt, asm.R2, asm.DWord),
+		asm.LoadMem(asm.R5, asm.R7, sentAt, asm.DWord), asm.Add.Imm(asm.R5, 1), asm.StoreMem(asm.R7, sentAt, asm.R5, asm.DWord),
+		asm.LoadMem(asm.R2, asm.R6, 0, asm.Word), asm.LoadMem(asm.R3, asm.R6, 4, asm.Word),
+		asm.Mov.Reg(asm.R4, asm.R2), asm.Add.Imm(asm.R4, 34), asm.JGT.Reg(asm.R4, asm.R3, "drop"),
+		asm.StoreMem(asm.R2, 29, asm.R5, asm.Byte),
+		asm.Mov.Imm(asm.R1, int32(device)), asm.Mov.Imm(asm.R2, 0), asm.FnRedirect.Call(), asm.Return(),
+		asm.Mov.Imm(asm.R0, 1).WithSymbol("drop"), asm.Return(),
+	)
+}
