@@ -161,6 +161,19 @@ func TestManyRulesInOneStream(t *testing.T) {
 		t.Fatalf("%v, %v", answer, err)
 	}
 	t.Logf("20000 rules in %s", time.Since(started))
+	// Somebody who asks for all of them and never reads holds nobody up.
+	ctx, cancel := context.WithCancel(t.Context())
+	list, err := guardv1.NewGuardServiceClient(connection).ListRules(ctx, &guardv1.ListRulesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := list.Header(); err != nil { // it has begun
+		t.Fatal(err)
+	}
+	if answer, err := apply(t, connection, header(2, 1)); err != nil || answer.Revision != 2 {
+		t.Fatalf("%v, %v", answer, err)
+	}
+	cancel()
 	if err := stop(); err != nil {
 		t.Error(err)
 	}

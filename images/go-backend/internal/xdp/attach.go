@@ -81,7 +81,7 @@ func (a *Attachment) obtain() (State, link.Link, error) {
 		return refuse(a.options, state, owner)
 	}
 	if a.program == nil {
-		return off(state, a.err.Error())
+		return off(state, a.err.Error()+a.predecessor(device))
 	}
 	if attached := a.takeOver(&state, device); attached != nil {
 		return state, attached, nil

@@ -259,10 +259,9 @@ func TestDetachedBySomebodyElse(t *testing.T) {
 	}
 }
 
-// TestVerifierRejection lets the kernel refuse a program: off, with the verifier's words, and an error to log.
-func TestVerifierRejection(t *testing.T) {
-	enterNamespace(t)
-	addVeth(t, "up0", "peer0", 1500)
+// loadBroken returns what the kernel says to a program that it must refuse.
+func loadBroken(t *testing.T) error {
+	t.Helper()
 	loadSpec = func() (*ebpf.CollectionSpec, error) {
 		spec, err := loadGuard()
 		if err == nil {
@@ -271,10 +270,18 @@ func TestVerifierRejection(t *testing.T) {
 		return spec, err
 	}
 	defer func() { loadSpec = loadGuard }()
-	program, loadErr := Load(LoadOptions{})
-	if loadErr == nil || program != nil {
+	program, err := Load(LoadOptions{})
+	if err == nil || program != nil {
 		t.Fatal("the verifier took a broken program")
 	}
+	return err
+}
+
+// TestVerifierRejection lets the kernel refuse a program: off, with the verifier's words, and an error to log.
+func TestVerifierRejection(t *testing.T) {
+	enterNamespace(t)
+	addVeth(t, "up0", "peer0", 1500)
+	loadErr := loadBroken(t)
 	attachment, err := Attach(nil, loadErr, Options{Interface: "up0", Mode: ModeAuto})
 	must(t, err)
 	if log := VerifierLog(attachment.Err()); !strings.Contains(log, "R0 !read_ok") {

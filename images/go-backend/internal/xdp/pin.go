@@ -85,6 +85,18 @@ func (a *Attachment) replaceProgram(pinned link.Link, state State) (uint32, erro
 	return 0, failures
 }
 
+// predecessor says that a pinned program of an earlier process judges on; empty where there is none.
+func (a *Attachment) predecessor(device netlink.Link) string {
+	attached := device.Attrs().Xdp
+	if a.options.PinPath == "" || attached == nil || !attached.Attached {
+		return ""
+	}
+	if _, err := os.Stat(a.pinFile(device.Attrs().Name)); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("; program %d, which an earlier process pinned, stays attached with the rules it has", attached.ProgId)
+}
+
 // forgetAttached reads again what is attached, after a link of ours was given up.
 func (a *Attachment) forgetAttached(device netlink.Link) {
 	if fresh, err := netlink.LinkByIndex(device.Attrs().Index); err == nil {

@@ -3,6 +3,7 @@ package xdp
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,27 @@ func TestPinnedProgramOutlivesItsProcessAndIsReplaced(t *testing.T) {
 				t.Fatalf("attached %+v, state %+v", found, state)
 			}
 		})
+	}
+}
+
+// TestPinnedProgramStaysWhereTheNextIsRejected has the verifier refuse the successor: the node is judged as before.
+func TestPinnedProgramStaysWhereTheNextIsRejected(t *testing.T) {
+	enterNamespace(t)
+	addVeth(t, "up0", "peer0", 1500)
+	options := Options{Interface: "up0", Mode: ModeNative, PinPath: bpffs(t)}
+	first := attach(t, options)
+	old := first.State()
+	must(t, first.Close())
+	loadErr := loadBroken(t)
+	second, err := Attach(nil, loadErr, options)
+	must(t, err)
+	state := second.State()
+	if state.Mode != ModeOff || !strings.Contains(state.Reason, "verifier rejected") || !strings.Contains(state.Reason, "stays") {
+		t.Errorf("state %+v", state)
+	}
+	must(t, second.Close())
+	if found := device(t, "up0").Attrs().Xdp; found == nil || found.ProgId != old.ProgramID {
+		t.Errorf("attached %+v, want program %d", found, old.ProgramID)
 	}
 }
 
