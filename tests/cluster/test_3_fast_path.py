@@ -1,47 +1,91 @@
-"""The fast path on real nodes: the probe's labels place it, a rule drops real datagrams, a label takes it away."""
+"""The fast path on real nodes: the probe's labels place it, a rule drops real datagrams, others are ingested, gRPC takes
+nobody without a certificate, and a label takes it all away."""
 
 from __future__ import annotations
 
+import base64
+import itertools
 import json
+import os
+import socket
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
+from datagrams import Receiver, Sender
 
 import release
 import up
-from engine import engine
-from support import FAST_PATH_LABELS, Api, eventually, pods
+from support import (
+    FAST_PATH_LABELS,
+    Api,
+    eventually,
+    fingerprint,
+    forwarded,
+    kubectl_process,
+    nodes_command,
+    pods,
+)
 
 pytestmark = pytest.mark.functional
 
 LABEL, HUGEPAGES = FAST_PATH_LABELS
 VERDICT = "triptych.dev/fast-path-verdict"
-PROBE_SECONDS = 5
-PORT = 9999
+GUARDED_PORT, INGEST_PORT = 9999, 2055
+DATAGRAMS = 20
 UDP = 17
+WHOLE = {"cpu": "1", "memory": "384Mi"}
+# Everything that this file shows, in one upgrade.
+VALUES = {
+    "global": {"goBackend": {"tls": {"generate": True}}},
+    "go-backend": {
+        "probe": {"enabled": True, "interval": "5s"},
+        "ingest": {"ports": [INGEST_PORT]},
+        "numa": {"policy": "single-numa-node"},
+        "resources": {"requests": WHOLE, "limits": WHOLE},
+    },
+}
+CERTIFICATES = ("go-backend-ca", "go-backend-tls", "go-backend-client-tls")
+
+
+def upgrade(target: release.Target) -> None:
+    target.helm(
+        "upgrade", release.RELEASE, str(release.ROOT), *release.value_arguments(), "--values", "-",
+        "--wait", "--timeout", "5m", input=json.dumps(VALUES),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def probed(platform: release.Target) -> Iterator[release.Target]:
-    """The platform with the probe, and without it and its labels on unfit nodes afterwards."""
-    platform.helm(
-        "upgrade", release.RELEASE, str(release.ROOT), *release.value_arguments(), "--wait", "--timeout", "5m",
-        "--set", f"go-backend.probe.enabled=true,go-backend.probe.interval={PROBE_SECONDS}s",
-    )  # fmt: skip
+    """The platform with these values, on nodes that nobody but the probe has labelled; as before afterwards."""
+    before = {name: labels(metadata) for name, metadata in nodes(platform).items()}
+    set_labels(platform, {name: {} for name in before})
+    upgrade(platform)
     yield platform
     up.up(platform)
-    for node, metadata in nodes(platform).items():
-        labels = [key for key in metadata["labels"] if key.startswith("triptych.dev/")]
-        kept = FAST_PATH_LABELS if HUGEPAGES in labels else {}
-        for key in set(labels) - set(kept):
-            platform.kubectl("label", "node", node, f"{key}-")
-        platform.kubectl("annotate", "node", node, f"{VERDICT}-")
+    set_labels(platform, before)
+    platform.kubectl("annotate", "nodes", "--all", f"{VERDICT}-")
 
 
 def nodes(target: release.Target) -> dict[str, dict]:
     """Metadata of every node by name."""
     listed = json.loads(target.kubectl("get", "nodes", "--output", "json"))["items"]
     return {node["metadata"]["name"]: node["metadata"] for node in listed}
+
+
+def labels(metadata: dict) -> dict[str, str]:
+    """A node's labels of this platform."""
+    return {key: value for key, value in metadata["labels"].items() if key.startswith("triptych.dev/")}
+
+
+def set_labels(target: release.Target, wanted: dict[str, dict[str, str]]) -> None:
+    """Give each node these labels of the platform and no others."""
+    for node, metadata in nodes(target).items():
+        gone = [f"{key}-" for key in labels(metadata).keys() - wanted[node].keys()]
+        if changes := [*gone, *(f"{key}={value}" for key, value in wanted[node].items())]:
+            target.kubectl("label", "--overwrite", "node", node, *changes)
 
 
 def verdicts(target: release.Target) -> dict[str, str]:
@@ -62,9 +106,9 @@ def test_the_probe_labels_what_each_node_can_do(probed, kube_cluster):
     assert len(workers) == 2
     eventually(lambda: verdicts(probed).keys() >= workers, 60, "every worker has a verdict")
     for name in workers:
-        labels = nodes(probed)[name]["labels"]
-        assert labels[LABEL] == "true" and labels["triptych.dev/xdp"] in ("native", "generic"), verdicts(probed)
-        assert labels["triptych.dev/af-xdp"] in ("zero-copy", "copy") and int(labels["triptych.dev/numa-nodes"]) >= 1
+        found = labels(nodes(probed)[name])
+        assert found[LABEL] == "true" and found["triptych.dev/xdp"] in ("native", "generic"), verdicts(probed)
+        assert found["triptych.dev/af-xdp"] in ("zero-copy", "copy") and int(found["triptych.dev/numa-nodes"]) >= 1
     [fitting] = [name for name, verdict in verdicts(probed).items() if verdict.startswith("fits: ")]
     assert {name for name in workers if HUGEPAGES in nodes(probed)[name]["labels"]} == {fitting}
     [unfit] = workers - {fitting}
@@ -73,46 +117,41 @@ def test_the_probe_labels_what_each_node_can_do(probed, kube_cluster):
 
 def test_it_runs_on_the_fitting_node_alone(probed, kube_cluster):
     fitting = {name for name, verdict in verdicts(probed).items() if verdict.startswith("fits: ")}
-    assert placed(kube_cluster.kube_client) == fitting
+    eventually(lambda: placed(kube_cluster.kube_client) == fitting, 90, "the fitting node runs it")
+    [pod] = pods(kube_cluster.kube_client, release.NAMESPACE, "go-backend")
+    assert pod.obj["status"]["qosClass"] == "Guaranteed", "a kubelet may bind its CPUs and memory"
 
 
-class Datagrams:
-    """Sends datagrams from one node to another and counts those that arrive; the receiver ends by itself, too."""
-
-    def __init__(self, target: release.Target, source: str, destination: str) -> None:
-        self.source, self.destination = source, destination
-        self.source_address, self.address = address(target, source), address(target, destination)
-        self.file, self.process_id = f"/tmp/received-{PORT}", f"/tmp/receiver-{PORT}"
-        receive = f"rm -f {self.file}; echo $$ > {self.process_id}; exec timeout 600 socat -u UDP4-RECV:{PORT} CREATE:{self.file}"
-        engine().run("exec", "--detach", destination, "bash", "-c", receive, quiet=True)
-        eventually(lambda: self.send(1) or self.received(), 30, "a first datagram arrives")
-
-    def send(self, count: int) -> None:
-        script = f"for i in $(seq {count}); do echo datagram > /dev/udp/{self.address}/{PORT}; done"
-        engine().run("exec", self.source, "bash", "-c", script, quiet=True)
-
-    def received(self) -> int:
-        script = f"[ ! -f {self.file} ] || cat {self.file}"
-        return engine().output("exec", self.destination, "bash", "-c", script).count("datagram")
-
-    def stop(self) -> None:
-        engine().run("exec", self.destination, "bash", "-c", f"kill $(cat {self.process_id})", quiet=True)
-
-
-def address(target: release.Target, node: str) -> str:
-    return target.kubectl(
-        "get", "node", node, "--output", 'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}'
-    )
+def test_the_notes_tell_which_nodes_fit_and_why_the_others_do_not(probed):
+    notes = probed.helm("get", "notes", release.RELEASE)
+    header, *rows = probed.kubectl(*nodes_command(notes)).splitlines()
+    assert header.split() == ["NODE", "FAST-PATH", "XDP", "HUGEPAGES", "VERDICT"]
+    shown = {row.split()[0]: row.split(maxsplit=4)[4].strip() for row in rows}
+    assert shown == {name: verdicts(probed).get(name, "<none>") for name in nodes(probed)}
 
 
 @pytest.fixture
-def datagrams(platform: release.Target, kube_cluster) -> Iterator[Datagrams]:
-    """A stream of datagrams to the node with the fast path, from another worker."""
+def other(probed: release.Target, kube_cluster) -> str:
+    """The worker without the fast path."""
     [fast] = placed(kube_cluster.kube_client)
-    [other] = {name for name in nodes(platform) if "control-plane" not in name} - {fast}
-    stream = Datagrams(platform, other, fast)
-    yield stream
-    stream.stop()
+    [name] = {name for name in nodes(probed) if "control-plane" not in name} - {fast}
+    return name
+
+
+@pytest.fixture
+def sender(probed: release.Target, kube_cluster, other: str) -> Sender:
+    [fast] = placed(kube_cluster.kube_client)
+    return Sender(probed, other, fast, GUARDED_PORT)
+
+
+@pytest.fixture
+def receiver(kube_cluster, sender: Sender) -> Iterator[Receiver]:
+    """A socket on the node with the fast path that datagrams are known to reach."""
+    [fast] = placed(kube_cluster.kube_client)
+    running = Receiver(fast, GUARDED_PORT)
+    running.wait_for_first(sender)
+    yield running
+    running.stop()
 
 
 def in_force(admin: Api) -> bool:
@@ -126,26 +165,134 @@ def hits(admin: Api, rule: dict) -> int:
     return sum(counter["packets"] for counter in counters if counter["rule_id"] == rule["id"])
 
 
-def test_a_rule_drops_real_datagrams_and_counts_them(admin: Api, datagrams: Datagrams):
+def test_a_rule_drops_real_datagrams_and_counts_them(admin: Api, sender: Sender, receiver: Receiver):
     """From the database over gRPC into the kernel of the node, and back: exactly these datagrams, exactly so long."""
-    before = datagrams.received()
-    datagrams.send(5)
-    eventually(lambda: datagrams.received() == before + 5, 30, "datagrams arrive without a rule")
+    before = receiver.received()
+    sender.send(5)
+    eventually(lambda: receiver.received() == before + 5, 30, "datagrams arrive without a rule")
     body = {
-        "prefix": f"{datagrams.source_address}/32", "protocol": UDP, "ports": [{"first": PORT, "last": PORT}],
+        "prefix": f"{sender.source_address}/32", "protocol": UDP, "ports": [{"first": GUARDED_PORT, "last": GUARDED_PORT}],
         "action": "deny", "comment": "cluster test", "ttl_seconds": 600,
     }  # fmt: skip
     rule = admin.http.post("/guard/rules", json=body).raise_for_status().json()
     try:
         eventually(lambda: in_force(admin), 60, "the node has the rule")
-        datagrams.send(20)
-        eventually(lambda: hits(admin, rule) == 20, 30, "the rule counts every datagram")
-        assert datagrams.received() == before + 5
+        sender.send(DATAGRAMS)
+        eventually(lambda: hits(admin, rule) == DATAGRAMS, 30, "the rule counts every datagram")
+        assert receiver.received() == before + 5
     finally:
         admin.http.delete(f"/guard/rules/{rule['id']}").raise_for_status()
     eventually(lambda: in_force(admin), 60, "the node has lost the rule")
-    datagrams.send(5)
-    eventually(lambda: datagrams.received() == before + 10, 30, "datagrams arrive again")
+    sender.send(5)
+    eventually(lambda: receiver.received() == before + 10, 30, "datagrams arrive again")
+
+
+def ingest(admin: Api) -> tuple[dict, list[dict]]:
+    """The one stream and the subscriptions of the one node, as the API tells them."""
+    [node] = admin.http.get("/ingest/streams").raise_for_status().json()["nodes"]
+    assert not node["error"], node
+    [stream] = node["streams"]
+    return stream, node["subscriptions"]
+
+
+def event_data(stream: httpx.Response, kind: str) -> Iterator[dict]:
+    """Data of the Server-Sent Events of a kind."""
+    current = ""
+    for line in stream.iter_lines():
+        name, _, value = line.partition(": ")
+        if name == "event":
+            current = value
+        elif name == "data" and current == kind:
+            yield json.loads(value)
+
+
+def test_datagrams_to_an_ingest_port_reach_every_subscriber(probed, kube_cluster, admin: Api, other: str):
+    """By AF_XDP to the command in the pod and to the API's live tail, and the counters add up."""
+    [pod] = pods(kube_cluster.kube_client, release.NAMESPACE, "go-backend")
+    source = Sender(probed, other, pod.obj["spec"]["nodeName"], INGEST_PORT)
+    before, _ = ingest(admin)
+    assert before["mode"] in ("af_xdp_native", "af_xdp_generic"), before["reason"]
+    command = ["exec", pod.name, "--", "go-backend", "ingest", "tail", "--output", "json", "--count", str(DATAGRAMS)]
+    with (
+        kubectl_process(probed, *command) as tail,
+        admin.http.stream("GET", "/ingest/tail", params={"ports": INGEST_PORT}, timeout=30) as live,
+    ):
+        eventually(lambda: len(ingest(admin)[1]) == 2, 30, "both have subscribed")
+        source.send(DATAGRAMS)
+        printed = [json.loads(line) for line in tail.communicate(timeout=30)[0].splitlines()]
+        told = list(itertools.islice(event_data(live, "datagram"), DATAGRAMS))
+    expected = {f"datagram {number}\n" for number in range(1, DATAGRAMS + 1)}
+    assert {base64.b64decode(item["payload"]).decode() for item in printed} == expected
+    assert {bytes.fromhex(item["payload_hex"]).decode() for item in told} == expected
+    assert {item["source"].rpartition(":")[0] for item in printed} == {source.source_address}
+    after, _ = ingest(admin)
+    counters = after["counters"]
+    assert counters["received"] - before["counters"]["received"] == DATAGRAMS
+    assert counters["delivered"] - before["counters"]["delivered"] == DATAGRAMS
+    lost = sum(loss["datagrams"] for loss in counters["dropped"])
+    assert counters["received"] == counters["delivered"] + lost + counters["pending"]
+
+
+def certificates(target: release.Target, folder: Path, name: str) -> Path:
+    """A new folder with the files of a Secret."""
+    data = json.loads(target.kubectl("get", "secret", name, "--output", "json"))["data"]
+    folder.mkdir()
+    for file, content in data.items():
+        (folder / file).write_bytes(base64.b64decode(content))
+    return folder
+
+
+def greet(port: int, trusted: Path, shown: Path | None) -> bytes:
+    """Speak to a gRPC server over TLS; its certificate. Raises `SSLError` where it or the shown one is not accepted."""
+    context = ssl.create_default_context(cafile=trusted / "ca.crt")
+    context.set_alpn_protocols(["h2"])
+    if shown:
+        context.load_cert_chain(shown / "tls.crt", shown / "tls.key")
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname="go-backend") as secured,
+    ):
+        # A server of TLS 1.3 refuses a certificate only in its first answer: here HTTP/2's empty settings.
+        secured.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        assert secured.recv(9), "the server closed the connection"
+        return secured.getpeercert(binary_form=True)
+
+
+def test_certificates_are_demanded_and_replaced_without_a_restart(probed, kube_cluster, admin: Api, tmp_path: Path):
+    client = kube_cluster.kube_client
+    [pod] = pods(client, release.NAMESPACE, "go-backend")
+    running = fingerprint(client, release.NAMESPACE)
+    old = certificates(probed, tmp_path / "old", "go-backend-client-tls")
+    with forwarded(probed, pod.name, 50051) as port:
+        first = greet(port, trusted=old, shown=old)
+        with pytest.raises(ssl.SSLError, match="certificate required"):
+            greet(port, trusted=old, shown=None)
+    # A new authority, too: neither side accepts the other before it has its own new files.
+    probed.kubectl("delete", "secret", *CERTIFICATES)
+    upgrade(probed)
+    new = certificates(probed, tmp_path / "new", "go-backend-client-tls")
+    for name in ("go-backend", "flask-backend", "flask-backend-worker"):
+        # A kubelet looks at the Secrets of a pod at once when the pod changes, and otherwise each minute.
+        selector = f"app.kubernetes.io/name={name}"
+        probed.kubectl("annotate", "pods", "--selector", selector, f"triptych.dev/seen={os.getpid()}")
+    with forwarded(probed, pod.name, 50051) as port:
+        assert eventually(lambda: accepted(port, new), 90, "the server has its new certificate") != first
+        with pytest.raises(ssl.SSLError):
+            greet(port, trusted=new, shown=old)
+    mounted = ("exec", "deployment/flask-backend", "--", "cat", "/run/secrets/triptych/go-backend.crt")
+    shown = (new / "tls.crt").read_text().strip()
+    eventually(lambda: probed.kubectl(*mounted) == shown, 90, "the backend has its new certificate")
+    eventually(lambda: admin.components()["go-backend"] == "healthy", 30, "the backend is accepted")
+    eventually(lambda: in_force(admin), 60, "the worker is accepted")
+    assert fingerprint(client, release.NAMESPACE) == running
+
+
+def accepted(port: int, files: Path) -> bytes | None:
+    """The server's certificate; None while it or these files are not accepted."""
+    try:
+        return greet(port, trusted=files, shown=files)
+    except ssl.SSLError:
+        return None
 
 
 def test_a_label_set_by_hand_takes_the_pod_away_and_the_platform_stays(probed, kube_cluster, admin: Api):

@@ -6,10 +6,10 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from replica import Replica, forwarded
+from replica import Replica
 
 import release
-from support import eventually, pods
+from support import eventually, forwarded, pods
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,8 @@ def backends(platform, kube_cluster) -> Iterator[list[str]]:
     platform.kubectl("scale", "deployment", "flask-backend", "--replicas=2")
     try:
         first, second = eventually(ready, 120, "two backend pods are ready")
-        with forwarded(platform, first) as first_url, forwarded(platform, second) as second_url:
-            yield [first_url, second_url]
+        with forwarded(platform, first, 5000) as one, forwarded(platform, second, 5000) as two:
+            yield [f"http://127.0.0.1:{port}" for port in (one, two)]
     finally:
         platform.kubectl("scale", "deployment", "flask-backend", "--replicas=1")
 

@@ -2,33 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import httpx
 
-import release
-from common import tool
 from support import ADMIN
-
-
-@contextmanager
-def forwarded(platform: release.Target, pod: str) -> Iterator[str]:
-    """Address on this machine that reaches port 5000 of one pod."""
-    command = [tool("kubectl"), "--context", f"kind-{platform.name}", "--namespace", release.NAMESPACE]
-    command += ["port-forward", f"pod/{pod}", ":5000", "--address", "127.0.0.1"]
-    process = subprocess.Popen(command, env=os.environ | platform.env, stdout=subprocess.PIPE, text=True)
-    try:
-        line = process.stdout.readline()
-        found = re.search(r"127\.0\.0\.1:(\d+)", line)
-        assert found, f"kubectl port-forward to {pod} printed {line!r}"
-        yield f"http://127.0.0.1:{found[1]}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 class Replica:
