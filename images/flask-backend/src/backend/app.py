@@ -45,6 +45,8 @@ from backend.logs import configure_logging
 from backend.metrics import Metrics, init_metrics
 from backend.problems import ProblemApi, init_problems
 from backend.requests import init_requests
+from backend.shards.cluster import Shards
+from backend.shards.health import ShardHealth
 from backend.status import views as status_views
 from backend.status.fast_path import FastPath
 from backend.tracing import configure_tracing, flush_traces, init_tracing
@@ -136,8 +138,13 @@ def build_services(settings: Settings) -> Services:
     check_keys(settings)
     redis = _redis(settings)
     metrics = Metrics(redis)
-    database = Database(settings, on_error=lambda outcome: metrics.transactions.labels(outcome).inc())
-    metrics.registry.register(PoolCollector(database))
+
+    def count_error(outcome: str) -> None:
+        metrics.transactions.labels(outcome).inc()
+
+    database = Database(settings, on_error=count_error)
+    shards = Shards(database, settings, on_error=count_error)
+    metrics.registry.register(PoolCollector(database, shards.databases))
     fence = AddressFence(settings.webhook_networks)
     streams = StreamSlots(settings.stream_limit, threading.Event())
     metrics.streams.set_function(lambda: streams.open)
@@ -145,13 +152,15 @@ def build_services(settings: Settings) -> Services:
         settings=settings,
         metrics=metrics,
         database=database,
+        shards=shards,
+        shard_health=ShardHealth(shards),
         redis=redis,
         hasher=PasswordHasher(settings.password_hash_cost),
         tokens=TokenIssuer(KeyRing(settings.jwt_signing_key_file)),
         throttle=LoginThrottle(redis),
         fast_path=FastPath(settings.go_backend_target, settings.go_backend_tls),
         queue=JobQueue(settings),
-        events=EventHub(database),
+        events=EventHub(shards),
         streams=streams,
         webhook_secrets=secret_box(settings, "webhooks"),
         totp_secrets=secret_box(settings, "totp"),

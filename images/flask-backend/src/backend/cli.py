@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from backend import cli_data
+from backend import cli_data, cli_shards
 from backend.cli_support import load as _settings
 from backend.cli_support import progress as _progress
 
@@ -25,6 +25,7 @@ def cli() -> None:
 cli.add_command(cli_data.export_command)
 cli.add_command(cli_data.import_command)
 cli.add_command(cli_data.doctor_command)
+cli.add_command(cli_shards.shards_command)
 
 
 def main() -> None:
@@ -78,15 +79,18 @@ def migrate(timeout: int, target: int | None, down: bool, yes: bool) -> None:
 def _migrate(settings, timeout: int, target: int | None = None, down: bool = False) -> None:
     from backend.database.migrate import MigrationError, step_down
     from backend.database.migrate import migrate as run_migrations
+    from backend.shards.membership import migrate_shards
     from backend.users.first_admin import create_first_admin
 
     try:
         if down:
-            step_down(settings, timeout, _progress)
+            target = step_down(settings, timeout, _progress)
         else:
             run_migrations(settings, timeout, _progress, target)
         if not down and target is None:
             create_first_admin(settings, _progress)
+        # Last: a shard that is away must not keep the primary, and so logins, from this release.
+        migrate_shards(settings, timeout, _progress, target)
     except MigrationError as error:
         raise click.ClickException(str(error)) from None
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import click
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from backend.database_settings import DatabaseSettings, read_file, read_secret_file, shard_settings
 
 if TYPE_CHECKING:
     from backend.grpc_calls import Tls
@@ -18,7 +20,6 @@ ALPHA_ADMIN_EMAIL = "admin@example.com"
 ALPHA_ADMIN_PASSWORD = "admin"
 MIN_PASSWORD_LENGTH = 12
 MIN_ENCRYPTION_KEY_LENGTH = 32
-DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306}
 
 
 class ConfigError(click.ClickException):
@@ -27,14 +28,12 @@ class ConfigError(click.ClickException):
     exit_code = 2
 
 
-class Settings(BaseSettings):
+class Settings(DatabaseSettings):
     """All settings, by the lower-case names of their environment variables.
 
     Raises:
         pydantic.ValidationError: a value is missing or wrong; use `load_settings` for one clear line.
     """
-
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     environment: Literal["alpha", "beta", "production"] = "production"
     triptych_version: str = "0.1.0"
@@ -46,19 +45,8 @@ class Settings(BaseSettings):
     worker_threads: int = Field(2, ge=1, le=32)
     trusted_proxy_hops: int = Field(1, ge=0, le=8)
 
-    db_type: Literal["postgresql", "mysql", "sqlite"] | None = None
-    db_host: str = ""
-    db_port: int | None = Field(None, ge=1, le=65535)
-    db_name: str = "triptych"
-    db_user: str = "triptych"
-    db_password: SecretStr | None = None
-    db_password_file: Path | None = None
-    db_sslmode: Literal["disable", "prefer", "require", "verify-full"] = "prefer"
-    db_ca_file: Path | None = None
-    db_sqlite_path: Path = Path("triptych.sqlite3")
-    db_pool_size: int = Field(32, ge=1, le=512)
-    db_replica_host: str = ""
-    db_replica_port: int | None = Field(None, ge=1, le=65535)
+    # By name; the variable holds the names, see `shard_settings`.
+    shards: Annotated[dict[str, DatabaseSettings], NoDecode] = Field(default_factory=dict)
 
     redis_host: str = ""
     redis_port: int = Field(6379, ge=1, le=65535)
@@ -134,11 +122,16 @@ class Settings(BaseSettings):
         wanted = self.first_admin_must_change_password
         return not self.is_alpha if wanted is None else wanted
 
+    @field_validator("shards", mode="before")
+    @classmethod
+    def _load_shards(cls, value: object) -> object:
+        return shard_settings(value) if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _check(self) -> Settings:
-        for name in ("db_password", "redis_password", "first_admin_password"):
-            _read_secret_file(self, name)
-        _check_database(self)
+        for name in ("redis_password", "first_admin_password"):
+            read_secret_file(self, name)
+        _check_shards(self)
         _check_go_backend(self)
         _check_keys(self)
         self.stream_limit = self.stream_limit or max(1, self.threads // 3)
@@ -162,57 +155,12 @@ def load_settings() -> Settings:
         raise ConfigError(f"{name}: {message}" if name else message) from None
 
 
-def read_file(variable: str, path: Path) -> bytes:
-    """Content of a file that a variable names.
-
-    Raises:
-        ValueError: it cannot be read; the text names the variable.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{variable}: cannot read {path} ({error.strerror})") from None
-
-
-def _read_secret_file(settings: Settings, name: str) -> None:
-    path = getattr(settings, f"{name}_file")
-    if path is None:
-        return
-    variable = f"{name.upper()}_FILE"
-    if getattr(settings, name) is not None:
-        raise ValueError(f"{variable}: set either {name.upper()} or {variable}, not both")
-    try:
-        text = read_file(variable, path).decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ValueError(f"{variable}: {path} is not UTF-8 text") from None
-    if not text:
-        raise ValueError(f"{variable}: {path} is empty")
-    setattr(settings, name, SecretStr(text))
-
-
-def _check_database(settings: Settings) -> None:
-    if settings.db_type is None:
-        raise ValueError("DB_TYPE: is required; set it to postgresql, mysql or sqlite")
-    if settings.db_type == "sqlite":
-        if settings.db_replica_host:
-            raise ValueError("DB_REPLICA_HOST: SQLite has no replicas; leave it empty with DB_TYPE=sqlite")
-        if not settings.db_sqlite_path.absolute().parent.is_dir():
-            raise ValueError(f"DB_SQLITE_PATH: no directory {settings.db_sqlite_path.absolute().parent}")
-        return
-    if not settings.db_host:
-        raise ValueError(f"DB_HOST: is required with DB_TYPE={settings.db_type}")
-    for name in ("db_host", "db_replica_host"):
-        if any(character in getattr(settings, name) for character in "/@: "):
-            variable = name.upper()
-            raise ValueError(f"{variable}: must be a host name or address; the port goes to {variable[:-4]}PORT")
-    if settings.db_password is None:
-        raise ValueError("DB_PASSWORD: set DB_PASSWORD or DB_PASSWORD_FILE")
-    if settings.db_sslmode == "verify-full" and settings.db_ca_file is None:
-        raise ValueError("DB_CA_FILE: is required with DB_SSLMODE=verify-full")
-    if settings.db_ca_file is not None:
-        read_file("DB_CA_FILE", settings.db_ca_file)
-    settings.db_port = settings.db_port or DEFAULT_PORTS[settings.db_type]
-    settings.db_replica_port = settings.db_replica_port or settings.db_port
+def _check_shards(settings: Settings) -> None:
+    seen = {settings.address: "the primary"}
+    for name, shard in settings.shards.items():
+        if shard.address in seen:
+            raise ValueError(f"SHARDS: {name} is the database of {seen[shard.address]}: give each shard one of its own")
+        seen[shard.address] = name
 
 
 def _check_go_backend(settings: Settings) -> None:

@@ -19,6 +19,8 @@ from backend.integrations.addresses import AddressFence
 from backend.integrations.outgoing import OutgoingClient
 from backend.jobs.queue import JobQueue
 from backend.metrics import Metrics
+from backend.shards.cluster import Shards
+from backend.shards.health import ShardHealth
 from backend.status.fast_path import FastPath
 
 
@@ -29,6 +31,8 @@ class Services:
     settings: Settings
     metrics: Metrics
     database: Database
+    shards: Shards
+    shard_health: ShardHealth
     redis: Redis | None
     hasher: PasswordHasher
     tokens: TokenIssuer

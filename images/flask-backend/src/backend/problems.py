@@ -11,6 +11,7 @@ from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
 from backend.database.errors import DatabaseUnavailable
+from backend.shards.cluster import ShardUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +93,9 @@ def _add_headers(response: Response, error: HTTPException, status: int) -> None:
 
 def _database_away(error: DatabaseUnavailable) -> Response:
     log.warning("database unavailable", reason=str(error))
+    if isinstance(error, ShardUnavailable):
+        detail = f"The shard {error.shard} does not answer, so the answer would lack events. Try again."
+        return problem_response(Problem(503, detail, "shard-unavailable", retry_after=5))
     detail = "The database does not answer; nothing was acknowledged. Try again."
     return problem_response(Problem(503, detail, "database-unavailable", retry_after=2))
 

@@ -28,6 +28,7 @@ def test_who_what_target_from_where_and_request(admin):
     assert abs(moment - datetime.now(UTC)) < timedelta(minutes=1)
     assert event.pop("id")
     assert event == {
+        "tenant": "default",
         "actor_id": admin.tokens["user"]["id"],
         "actor": "admin@example.com",
         "credential": "session",

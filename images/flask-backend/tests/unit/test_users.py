@@ -14,6 +14,7 @@ FIELDS = {
     "role",
     "is_active",
     "must_change_password",
+    "tenant",
     "totp_enabled",
     "created_at",
     "updated_at",

@@ -569,6 +569,7 @@ export interface paths {
                     per_page?: number;
                     search?: string;
                     role?: "admin" | "maintainer" | "viewer";
+                    tenant?: string;
                     is_active?: boolean;
                     /** @description Field to sort by; a leading minus sorts downwards */
                     sort?: "id" | "email" | "full_name" | "role" | "is_active" | "created_at" | "updated_at" | "-id" | "-email" | "-full_name" | "-role" | "-is_active" | "-created_at" | "-updated_at";
@@ -929,6 +930,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    /** @description Of the user who acted */
+                    tenant?: string;
                     /** @description E-mail address, `system` or `anonymous` */
                     actor?: string;
                     actor_id?: number;
@@ -983,6 +986,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    /** @description Of the user who acted */
+                    tenant?: string;
                     /** @description E-mail address, `system` or `anonymous` */
                     actor?: string;
                     actor_id?: number;
@@ -2227,6 +2232,8 @@ export interface components {
             full_name: string;
             /** @enum {string} */
             role: "admin" | "maintainer" | "viewer";
+            /** @description Decides where the user's events are stored */
+            tenant: string;
             is_active: boolean;
             must_change_password: boolean;
             /** @description The user has a second factor */
@@ -2282,6 +2289,8 @@ export interface components {
             /** @enum {string} */
             role: "admin" | "maintainer" | "viewer";
             password: string;
+            /** @default default */
+            tenant?: string;
             /** @default true */
             is_active?: boolean;
             /** @default false */
@@ -2293,6 +2302,7 @@ export interface components {
             /** @enum {string} */
             role?: "admin" | "maintainer" | "viewer";
             password?: string;
+            tenant?: string;
             is_active?: boolean;
             must_change_password?: boolean;
         };
@@ -2355,6 +2365,7 @@ export interface components {
             id: string;
             /** Format: date-time */
             occurred_at: string;
+            tenant: string;
             actor_id: number | null;
             actor: string;
             /** @description `session`, `api-key:<prefix>`, or empty without one */

@@ -7,6 +7,7 @@ import { openApp, signedInAs } from "./harness";
 const event = (id: string, change: Partial<AuditEvent> = {}): AuditEvent => ({
   id,
   occurred_at: "2026-11-20T10:00:00Z",
+  tenant: "default",
   actor_id: 1,
   actor: "admin@example.com",
   credential: "session",

@@ -23,6 +23,7 @@ export const userOf = (role: Role, id = 1): User => ({
   email: `${role}@example.com`,
   full_name: `Some ${role}`,
   role,
+  tenant: "default",
   is_active: true,
   must_change_password: false,
   totp_enabled: false,

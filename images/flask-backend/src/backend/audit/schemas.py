@@ -5,11 +5,13 @@ from __future__ import annotations
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from backend.fields import StrictSchema, UtcDateTime, fold_email, text
+from backend.users.schemas import tenant_name
 
 _ID = validate.Regexp(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", error="Not an event's id.")
 
 
 class AuditFilterSchema(StrictSchema):
+    tenant = tenant_name(metadata={"description": "Of the user who acted"})
     actor = text(1, 254, metadata={"description": "E-mail address, `system` or `anonymous`"})
     actor_id = fields.Integer(validate=validate.Range(min=1, max=2**31 - 1))
     action = text(1, 60, metadata={"description": "An action, or the part before the dot for all of a domain"})
@@ -38,6 +40,7 @@ class AuditQuerySchema(AuditFilterSchema):
 class AuditEventSchema(StrictSchema):
     id = fields.String(required=True)
     occurred_at = UtcDateTime(required=True)
+    tenant = fields.String(required=True)
     actor_id = fields.Integer(required=True, allow_none=True)
     actor = fields.String(required=True)
     credential = fields.String(

@@ -16,6 +16,7 @@ from pydal import DAL
 
 from backend.database.session import now
 from backend.events.outbox import emit
+from backend.tenants import DEFAULT_TENANT
 
 SYSTEM = "system"
 ANONYMOUS = "anonymous"
@@ -41,7 +42,7 @@ def record(
         target_type: kind of the thing that changed, `user`; at most 40 characters.
         target_id: its id, or the name by which somebody tried to reach it.
         details: more, as JSON; never a secret.
-        actor: `{"id", "email"}` of a user whom the request does not know yet, at a login.
+        actor: row of a user whom the request does not know yet, at a login.
 
     Returns:
         The id of the event, a UUID of version 7.
@@ -49,7 +50,7 @@ def record(
     event_id, who = new_id(), _who(actor)
     # Webhooks and live streams hear of it when, and only when, the change happens.
     told = {"audit_id": event_id, "actor": who["actor"], "target_type": target_type, "target_id": str(target_id)}
-    emit(db, action, told | {"details": details or {}})
+    emit(db, action, told | {"details": details or {}}, who["tenant"])
     db.audit_events.insert(
         id=event_id,
         occurred_at=now(),
@@ -99,10 +100,12 @@ def _uuid7(milliseconds: int, fraction: int, rest: int) -> str:
 
 def _who(actor: dict | None) -> dict:
     if not has_request_context():
-        return {"actor_id": None, "actor": SYSTEM, "credential": "", "address": "", "request_id": ""}
+        nobody = {"actor_id": None, "credential": "", "address": "", "request_id": ""}
+        return nobody | {"tenant": DEFAULT_TENANT, "actor": SYSTEM}
     principal = g.get("principal")
-    user = actor or (principal.user if principal else {"id": None, "email": ANONYMOUS})
+    user = actor or (principal.user if principal else {"id": None, "email": ANONYMOUS, "tenant": DEFAULT_TENANT})
     return {
+        "tenant": user["tenant"],
         "actor_id": user["id"],
         "actor": user["email"],
         "credential": principal.credential if principal else "",

@@ -56,6 +56,7 @@ def define_job_tables(db: DAL) -> None:
         Field("payload", "text"),
         Field("dispatched", "integer", default=0),
         Field("created_at", "datetime"),
+        Field("tenant", length=40, default="default"),
     )
 
 

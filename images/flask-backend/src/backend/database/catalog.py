@@ -9,8 +9,10 @@ from pydal import DAL
 
 from backend.database.session import fetch
 
-# Of the migrations, not of the application.
-OWN_TABLES = frozenset({"schema_version", "schema_lock", "audit_maintenance"})
+# Of the migrations and of the shards: they describe this installation and move nowhere.
+OWN_TABLES = frozenset(
+    {"schema_version", "schema_lock", "audit_maintenance", "shards", "shard_identity", "shard_arrivals"}
+)
 _KINDS = {
     "integer": {"integer", "int", "smallint", "bigint", "tinyint", "mediumint", "boolean"},
     "text": {"character varying", "character", "varchar", "char", "text", "tinytext", "mediumtext", "longtext"},

@@ -47,14 +47,9 @@ _MYSQL_DONE = {1060, 1061, 1091, 1826}
 _MYSQL_REFUSED = {1142, 1227, 1419}
 
 
-def spell(statements: list[str | dict[str, str]], engine: str) -> tuple[str, ...]:
-    """A migration's statements as `postgresql`, `mysql` or `sqlite` wants them.
-
-    Args:
-        statements: a dictionary holds a statement by engine, for those it names.
-    """
-    texts = [text if isinstance(text, str) else text.get(engine, "") for text in statements]
-    return tuple(_spell(text, engine) for text in texts if text)
+def spell(statements: list[str], engine: str) -> tuple[str, ...]:
+    """A migration's statements as `postgresql`, `mysql` or `sqlite` wants them."""
+    return tuple(_spell(text, engine) for text in statements)
 
 
 def _spell(statement: str, engine: str) -> str:

@@ -8,9 +8,9 @@ from urllib.parse import quote
 from pydal import DAL
 from pymysql.constants import CLIENT
 
-from backend.config import Settings
 from backend.database import adapters  # noqa: F401  (registers the adapters)
 from backend.database.tables import define_tables
+from backend.database_settings import DatabaseSettings
 
 POOL_SIZE = 32
 STATEMENT_TIMEOUT_SECONDS = 10
@@ -18,7 +18,7 @@ CONNECT_TIMEOUT_SECONDS = 3
 
 
 def build_dal(
-    settings: Settings,
+    settings: DatabaseSettings,
     statement_timeout: int = STATEMENT_TIMEOUT_SECONDS,
     writable: bool = True,
     connect_timeout: int = CONNECT_TIMEOUT_SECONDS,
@@ -48,13 +48,13 @@ def build_dal(
     return dal
 
 
-def _server_uri(scheme: str, settings: Settings) -> str:
+def _server_uri(scheme: str, settings: DatabaseSettings) -> str:
     password = quote(settings.db_password.get_secret_value(), safe="")
     user = quote(settings.db_user, safe="")
     return f"{scheme}://{user}:{password}@{settings.db_host}:{settings.db_port}/{settings.db_name}"
 
 
-def _postgresql(settings: Settings, statement_timeout: int) -> tuple[str, dict]:
+def _postgresql(settings: DatabaseSettings, statement_timeout: int) -> tuple[str, dict]:
     milliseconds = statement_timeout * 1000
     driver_args = {
         "tcp_user_timeout": 10000,
@@ -73,7 +73,7 @@ def _postgresql(settings: Settings, statement_timeout: int) -> tuple[str, dict]:
     return _server_uri("pooledpostgres", settings), driver_args
 
 
-def _mysql(settings: Settings, statement_timeout: int) -> tuple[str, dict]:
+def _mysql(settings: DatabaseSettings, statement_timeout: int) -> tuple[str, dict]:
     seconds = statement_timeout + 5 if statement_timeout else 3600
     driver_args = {"read_timeout": seconds, "write_timeout": seconds}
     # The number of an UPDATE's rows is of those it found, as on the other engines, and not of those it changed.
@@ -82,7 +82,7 @@ def _mysql(settings: Settings, statement_timeout: int) -> tuple[str, dict]:
     return _server_uri("pooledmysql", settings) + "?set_encoding=utf8mb4", driver_args
 
 
-def _mysql_tls(settings: Settings) -> dict:
+def _mysql_tls(settings: DatabaseSettings) -> dict:
     if settings.db_sslmode == "disable":
         return {"ssl_disabled": True}
     if settings.db_sslmode == "prefer":
@@ -94,7 +94,7 @@ def _mysql_tls(settings: Settings) -> dict:
     return {"ssl": context}
 
 
-def _sqlite(settings: Settings, _statement_timeout: int) -> tuple[str, dict]:
+def _sqlite(settings: DatabaseSettings, _statement_timeout: int) -> tuple[str, dict]:
     # isolation_level None: the adapter says BEGIN itself, the driver must not.
     return f"pooledsqlite://{settings.db_sqlite_path.absolute()}", {"timeout": 10, "isolation_level": None}
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 from pydal import DAL
 
-from backend.config import Settings
 from backend.database import ddl, errors
 from backend.database.engine import build_dal
 from backend.database.migration_lock import LockTimeout, migration_lock
-from backend.database.migrations import Migration, migrations
+from backend.database.migrations import SHARDS_VERSION, Migration, migrations, shard_migrations
 from backend.database.session import fetch, now, placeholders
+from backend.database_settings import DatabaseSettings
 
 Progress = Callable[[str], None]
 _VERSION_TABLE = (
@@ -26,10 +26,17 @@ class MigrationError(Exception):
     """The schema could not be brought to the wanted version; one line tells why."""
 
 
-def migrate(settings: Settings, timeout: float, progress: Progress, target: int | None = None) -> int:
+def migrate(
+    settings: DatabaseSettings,
+    timeout: float,
+    progress: Progress,
+    target: int | None = None,
+    shard: bool = False,
+) -> int:
     """Bring the schema to a version and return it. Safe to run in several processes at once.
 
     Args:
+        shard: make the tables of a shard only.
         timeout: seconds to wait for the database, and again for another migration to end.
         progress: called with a line for each step.
         target: the version; default: the newest one, and what a newer release added stays.
@@ -38,18 +45,22 @@ def migrate(settings: Settings, timeout: float, progress: Progress, target: int 
         MigrationError: the database did not come, the lock was not freed, the target is unknown, or a
             statement failed.
     """
+    steps = shard_migrations(settings.db_type) if shard else migrations(settings.db_type)
     with _locked(settings, timeout, progress) as dal:
-        return _move(dal, settings.db_type, target, progress)
+        if target is not None and not shard:
+            _refuse_shards(dal, target)
+        return _move(dal, steps, target, progress)
 
 
-def step_down(settings: Settings, timeout: float, progress: Progress) -> int:
+def step_down(settings: DatabaseSettings, timeout: float, progress: Progress) -> int:
     """Take the newest migration back and return the version that is left. Raises as `migrate` does."""
     with _locked(settings, timeout, progress) as dal:
         version = current_version(dal)
         dal.rollback()
         if version == 0:
             raise MigrationError("the database has no schema: there is nothing to take back")
-        return _move(dal, settings.db_type, version - 1, progress)
+        _refuse_shards(dal, version - 1)
+        return _move(dal, migrations(settings.db_type), version - 1, progress)
 
 
 def current_version(db: DAL) -> int:
@@ -62,8 +73,15 @@ def current_version(db: DAL) -> int:
         raise
 
 
+def registered_names(db: DAL) -> list[str]:
+    """Names of the shards in use; none on a schema that knows no shards."""
+    if current_version(db) < SHARDS_VERSION:
+        return []
+    return [row["name"] for row in fetch(db, "SELECT name FROM shards ORDER BY place")]
+
+
 @contextlib.contextmanager
-def _locked(settings: Settings, timeout: float, progress: Progress) -> Iterator[DAL]:
+def _locked(settings: DatabaseSettings, timeout: float, progress: Progress) -> Iterator[DAL]:
     dal = build_dal(settings, statement_timeout=0)
     try:
         _wait(dal, timeout, progress)
@@ -99,8 +117,7 @@ def _wait(dal: DAL, timeout: float, progress: Progress) -> None:
             time.sleep(min(2.0, max(0.1, timeout - waited)))
 
 
-def _move(dal: DAL, engine: str, target: int | None, progress: Progress) -> int:
-    known = migrations(engine)
+def _move(dal: DAL, known: list[Migration], target: int | None, progress: Progress) -> int:
     newest = known[-1].number
     if target is not None and not 0 <= target <= newest:
         raise MigrationError(f"there is no version {target}; this release knows 0 to {newest}")
@@ -128,6 +145,16 @@ def _refuse_unknown(dal: DAL, target: int | None, newest: int) -> None:
             f"the schema is at version {version}, this release knows up to {newest}: take the newer migrations back"
             " with the release that made them"
         )
+
+
+def _refuse_shards(dal: DAL, target: int) -> None:
+    """Older schemas know no shards: their rows would be forgotten."""
+    _begin(dal)
+    names = registered_names(dal) if target < SHARDS_VERSION else []
+    dal.rollback()
+    if names:
+        text = f"the shards {', '.join(names)} are in use: first run backend shards drain and remove for each"
+        raise MigrationError(text)
 
 
 def _apply(dal: DAL, migration: Migration, progress: Progress) -> bool:

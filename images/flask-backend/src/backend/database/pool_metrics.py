@@ -1,4 +1,4 @@
-"""Prometheus metrics of the connections and of the replica's reads, read when somebody asks."""
+"""Prometheus metrics of the connections, those to shards included, and of the replica's reads, read when somebody asks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from backend.database.session import Database
 class PoolCollector(Collector):
     """Register one per application."""
 
-    def __init__(self, database: Database):
-        self._database = database
+    def __init__(self, database: Database, shards: dict[str, Database]):
+        self._database, self._shards = database, shards
 
     def collect(self) -> Iterator[Metric]:
         gauges = {
@@ -30,7 +30,10 @@ class PoolCollector(Collector):
                 "database_pool_refused", "Transactions that waited in vain", labels=["server"]
             ),
         }
-        for server, statistics in self._database.pools().items():
+        pools = self._database.pools()
+        for name, shard in self._shards.items():
+            pools |= {f"shard-{name}-{role}": statistics for role, statistics in shard.pools().items()}
+        for server, statistics in pools.items():
             for name, family in (gauges | counters).items():
                 family.add_metric([server], getattr(statistics, name))
         yield from (gauges | counters).values()

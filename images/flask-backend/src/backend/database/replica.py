@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from pydal import DAL
 
-from backend.config import Settings
 from backend.database import errors
 from backend.database.engine import build_dal
 from backend.database.pool import Pool
+from backend.database_settings import DatabaseSettings
 
 AWAY_SECONDS = 5.0
 CATCH_UP_SECONDS = 0.05
@@ -35,7 +35,7 @@ class Replica:
         outcomes: number of reads by what became of them: `replica`, `lagging`, `away`.
     """
 
-    def __init__(self, settings: Settings, statement_timeout: int):
+    def __init__(self, settings: DatabaseSettings, statement_timeout: int):
         address = {"db_host": settings.db_replica_host, "db_port": settings.db_replica_port}
         dal = build_dal(
             settings.model_copy(update=address), statement_timeout, writable=False, connect_timeout=CONNECT_SECONDS

@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from pydal import DAL
 
-from backend.config import Settings
 from backend.database import errors
 from backend.database.engine import STATEMENT_TIMEOUT_SECONDS, build_dal
 from backend.database.pool import Pool, PoolStatistics
 from backend.database.replica import Replica, ReplicaUnfit, position
 from backend.database.unit import CURRENT, Unit
+from backend.database_settings import DatabaseSettings
 
 TRIES = 5
 MAX_DEADLINE_SECONDS = 60.0
@@ -34,7 +34,7 @@ class Database:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: DatabaseSettings,
         deadline: float = 2.0,
         statement_timeout: int = STATEMENT_TIMEOUT_SECONDS,
         on_error: Callable[[str], None] = lambda outcome: None,

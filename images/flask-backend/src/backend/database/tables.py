@@ -23,6 +23,7 @@ def define_tables(db: DAL) -> None:
         Field("totp_secret", length=255),
         Field("totp_confirmed_at", "datetime"),
         Field("totp_last_step", "integer"),
+        Field("tenant", length=40, default="default"),
     )
     # One row per login; revoking it ends its access and refresh tokens on every replica at once.
     db.define_table(
@@ -88,6 +89,7 @@ def define_tables(db: DAL) -> None:
         Field("address", length=45),
         Field("request_id", length=64),
         Field("details", "text"),
+        Field("tenant", length=40, default="default"),
         primarykey=["id"],
     )
     define_background_tables(db)

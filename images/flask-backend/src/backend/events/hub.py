@@ -15,7 +15,8 @@ from datetime import UTC, timedelta
 import structlog
 
 from backend.database.errors import DatabaseUnavailable
-from backend.database.session import Database, fetch, now
+from backend.database.session import fetch, now
+from backend.shards.cluster import Shards, ShardUnavailable
 
 log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.5
@@ -50,8 +51,8 @@ class Listener:
 class EventHub:
     """Distributes the outbox; its thread lives while there are listeners."""
 
-    def __init__(self, database: Database):
-        self._database = database
+    def __init__(self, shards: Shards):
+        self._shards, self._database = shards, shards.primary
         self._lock = threading.Lock()
         self._listeners: set[Listener] = set()
         self._thread: threading.Thread | None = None
@@ -76,7 +77,14 @@ class EventHub:
     def since(self, number: int) -> list[dict]:
         """Events after `number` that are still there, at most `QUEUE_LENGTH`, for a reader that comes back."""
         sql = f"SELECT {_COLUMNS} FROM events WHERE id > %s ORDER BY id LIMIT {QUEUE_LENGTH}"
-        return [_decoded(row) for row in self._database.read(lambda db: fetch(db, sql, number))]
+        try:
+            found = self._shards.gather(lambda database: database.read(lambda db: fetch(db, sql, number)))
+        except ShardUnavailable as error:
+            # A live stream goes on without its history, rather than not at all.
+            log.warning("live events without older ones", reason=str(error))
+            found = [self._database.read(lambda db: fetch(db, sql, number))]
+        rows = {row["id"]: row for part in found for row in part}
+        return [_decoded(rows[key]) for key in sorted(rows)[:QUEUE_LENGTH]]
 
     def _run(self, seen: OrderedDict[int, None]) -> None:
         time.sleep(POLL_SECONDS)

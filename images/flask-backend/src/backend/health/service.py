@@ -11,7 +11,7 @@ from backend.database.migrations import required_version
 
 
 def readiness(services: Services) -> tuple[dict, int]:
-    """The document of `/readyz` and its status code. Redis away makes nothing unready."""
+    """The document of `/readyz` and its status code. Redis or a shard away makes nothing unready."""
     checks = {"database": _ok(), "schema": _ok(), "redis": check_redis(services)}
     try:
         version = services.database.read(current_version)
@@ -23,8 +23,17 @@ def readiness(services: Services) -> tuple[dict, int]:
         if version < required_version():
             fix = f"version {version}, this release needs {required_version()}; run: backend migrate"
             checks["schema"] = _bad(fix)
+        checks |= _check_shards(services)
     ready = all(checks[name]["status"] == "ok" for name in ("database", "schema"))
     return {"status": "ok" if ready else "unavailable", "checks": checks}, 200 if ready else 503
+
+
+def _check_shards(services: Services) -> dict:
+    try:
+        states = services.shard_health.states()
+    except DatabaseUnavailable as error:
+        return {"shards": _bad(str(error))}
+    return {f"shard {name}": _bad(problem) if problem else _ok() for name, problem in states.items()}
 
 
 def check_redis(services: Services) -> dict:

@@ -9,6 +9,7 @@ from backend.integrations.deliveries import DEAD, PENDING
 from backend.integrations.dispatcher import Dispatcher
 from backend.jobs import store
 from backend.jobs.background import Loop
+from backend.shards.mover import move_in_background
 
 
 def measure_backlog(services: Services) -> None:
@@ -31,8 +32,12 @@ def measure_backlog(services: Services) -> None:
 
 def platform_loops(services: Services) -> list[Loop]:
     """What one process of the platform does at all times, whoever that is."""
-    return [
+    loops = [
         Loop("backlog metrics", lambda: measure_backlog(services), 15),
         Loop("webhooks", Dispatcher(services).step, 1, "webhooks"),
         Loop("guard reconciler", Reconciler(services).step, 2, "guard-reconciler"),
     ]
+    if services.settings.shards:
+        # It takes its lease itself, as it may be at work for longer than a loop's lease lasts.
+        loops.append(Loop("shards", lambda: move_in_background(services.shards), 30))
+    return loops

@@ -16,13 +16,16 @@ _KEEP_EVENTS = timedelta(days=2)
 _KEEP_SESSIONS = timedelta(days=1)
 
 
-def delete_in_batches(context: JobContext, table: str, where: str, *values, within=lambda db: nullcontext()) -> int:
+def delete_in_batches(
+    context: JobContext, table: str, where: str, *values, within=lambda db: nullcontext(), database=None
+) -> int:
     """Delete the rows (with a key `id`) that a condition selects, `BATCH` per transaction, and return their number.
 
     Args:
         within: makes, from the DAL, a context in which each transaction's deletion runs.
+        database: the `Database` that holds the table; the primary by default.
     """
-    database, deleted = context.services.database, 0
+    database, deleted = database or context.services.database, 0
 
     def work(db) -> int:
         ids = [row["id"] for row in fetch(db, f"SELECT id FROM {table} WHERE {where} LIMIT {BATCH}", *values)]
@@ -34,6 +37,16 @@ def delete_in_batches(context: JobContext, table: str, where: str, *values, with
         context.progress(deleted, deleted + BATCH)
     context.progress(deleted, deleted)
     return deleted
+
+
+def delete_everywhere(context: JobContext, table: str, where: str, *values, within=lambda db: nullcontext()) -> int:
+    """The same on the primary and on every shard in use. Raises `DatabaseUnavailable` after the first one away."""
+    shards = context.services.shards
+    layout = shards.layout()
+    return sum(
+        delete_in_batches(context, table, where, *values, within=within, database=shards.database(name, layout))
+        for name in sorted(layout.sources())
+    )
 
 
 def _before(age: timedelta) -> str:
@@ -52,7 +65,7 @@ def _jobs(context: JobContext) -> dict:
 
 def _events(context: JobContext) -> dict:
     where = "dispatched = 1 AND created_at < %s"
-    return {"deleted": delete_in_batches(context, "events", where, _before(_KEEP_EVENTS))}
+    return {"deleted": delete_everywhere(context, "events", where, _before(_KEEP_EVENTS))}
 
 
 def _deliveries(context: JobContext) -> dict:
@@ -66,7 +79,7 @@ def _audit(context: JobContext) -> dict:
         return {"deleted": 0, "note": "AUDIT_RETENTION_DAYS is 0: everything is kept"}
     # The id begins with the time.
     oldest = first_id(datetime.now(UTC) - timedelta(days=days))
-    return {"deleted": delete_in_batches(context, "audit_events", "id < %s", oldest, within=deletes_allowed)}
+    return {"deleted": delete_everywhere(context, "audit_events", "id < %s", oldest, within=deletes_allowed)}
 
 
 register(Kind("cleanup.audit", _audit, every_seconds=3600))

@@ -7,6 +7,7 @@ _NAMES = (
     "email",
     "full_name",
     "role",
+    "tenant",
     "is_active",
     "must_change_password",
     "created_at",

@@ -6,6 +6,7 @@ from marshmallow import fields, validate
 
 from backend.fields import Flag, StrictSchema, UtcDateTime, text
 from backend.permissions import ROLES
+from backend.tenants import DEFAULT_TENANT, PATTERN
 
 MAX_PASSWORD_LENGTH = 1024
 SORT_KEYS = ("id", "email", "full_name", "role", "is_active", "created_at", "updated_at")
@@ -19,6 +20,12 @@ def _role(**options) -> fields.String:
     return fields.String(validate=validate.OneOf(ROLES), **options)
 
 
+def tenant_name(**options) -> fields.String:
+    """A tenant: up to 40 lower-case letters, digits and inner hyphens."""
+    error = "Must be 1 to 40 lower-case letters, digits or inner hyphens."
+    return fields.String(validate=validate.Regexp(PATTERN, error=error), **options)
+
+
 def _password(**options) -> fields.String:
     return text(1, MAX_PASSWORD_LENGTH, load_only=True, **options)
 
@@ -28,6 +35,7 @@ class UserSchema(StrictSchema):
     email = fields.String(required=True)
     full_name = fields.String(required=True)
     role = _role(required=True)
+    tenant = fields.String(required=True, metadata={"description": "Decides where the user's events are stored"})
     is_active = Flag(required=True)
     must_change_password = Flag(required=True)
     totp_enabled = Flag(required=True, metadata={"description": "The user has a second factor"})
@@ -40,6 +48,7 @@ class UserCreateSchema(StrictSchema):
     full_name = text(1, 200, required=True)
     role = _role(required=True)
     password = _password(required=True)
+    tenant = tenant_name(load_default=DEFAULT_TENANT)
     is_active = Flag(load_default=True)
     must_change_password = Flag(load_default=False)
 
@@ -49,6 +58,7 @@ class UserUpdateSchema(StrictSchema):
     full_name = text(1, 200)
     role = _role()
     password = _password()
+    tenant = tenant_name()
     is_active = Flag()
     must_change_password = Flag()
 
@@ -62,6 +72,7 @@ class UserQuerySchema(StrictSchema):
     per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
     search = text(0, 200, load_default="")
     role = _role()
+    tenant = tenant_name()
     is_active = fields.Boolean(truthy={"true"}, falsy={"false"})
     sort = fields.String(
         load_default="email",

@@ -25,7 +25,7 @@ def list_users(database: Database, page: int, per_page: int, sort: str, **filter
     """One page of users: `{users: [...], pagination: {page, per_page, total, pages}}`.
 
     Args:
-        filters: any of `search` (a part of e-mail address or name), `role`, `is_active`.
+        filters: any of `search` (a part of e-mail address or name), `role`, `tenant`, `is_active`.
     """
     where, values = _where(filters)
     # `sort` comes from a closed list in the schema; the id makes the order total.
@@ -165,7 +165,7 @@ def _where(filters: dict) -> tuple[str, list]:
         pattern = f"%{_escape_like(filters['search'].lower())}%"
         conditions.append("(LOWER(email) LIKE %s ESCAPE '!' OR LOWER(full_name) LIKE %s ESCAPE '!')")
         values += [pattern, pattern]
-    for name in ("role", "is_active"):
+    for name in ("role", "tenant", "is_active"):
         if name in filters:
             conditions.append(f"{name} = %s")
             values.append(int(filters[name]) if name == "is_active" else filters[name])

@@ -12,10 +12,18 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from backend.database import ddl
 
+# The tables that a shard has: those of events and its own. Functions and triggers bear their table's name.
+SHARD_TABLES = frozenset({"audit_events", "audit_maintenance", "events", "shard_identity", "shard_arrivals"})
+# The first version in which there are shards.
+SHARDS_VERSION = 9
+_SUBJECT = re.compile(
+    r"\b(?:TABLE|INTO|ON|FUNCTION|DROP\s+TRIGGER)\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(\w+)", re.IGNORECASE
+)
 _INSERT = re.compile(r"^INSERT INTO (\w+)", re.IGNORECASE)
 
 
@@ -32,13 +40,32 @@ class Migration:
 
 def migrations(engine: str) -> list[Migration]:
     """All migrations for `postgresql`, `mysql` or `sqlite`, in order."""
+    return _read(engine, lambda statement: True)
+
+
+def shard_migrations(engine: str) -> list[Migration]:
+    """All migrations as a shard runs them: of their statements those about `SHARD_TABLES`."""
+
+    def wanted(statement: str) -> bool:
+        subject = _SUBJECT.search(statement)[1]
+        return subject in SHARD_TABLES or subject.startswith("audit_events_")
+
+    return _read(engine, wanted)
+
+
+def _read(engine: str, wanted: Callable[[str], bool]) -> list[Migration]:
     found = []
     for name in _names():
         module = importlib.import_module(f"{__name__}.{name}")
         number, _, title = name.partition("_")
-        statements = (ddl.spell(getattr(module, kind, []), engine) for kind in ("UP", "DOWN", "GUARDS"))
-        found.append(Migration(int(number), title, *statements))
+        statements = (_chosen(getattr(module, kind, []), engine, wanted) for kind in ("UP", "DOWN", "GUARDS"))
+        found.append(Migration(int(number), title, *(ddl.spell(texts, engine) for texts in statements)))
     return found
+
+
+def _chosen(statements: list[str | dict[str, str]], engine: str, wanted: Callable[[str], bool]) -> list[str]:
+    texts = [text if isinstance(text, str) else text.get(engine, "") for text in statements]
+    return [text for text in texts if text and wanted(text)]
 
 
 def seeded_tables(engine: str) -> set[str]:
