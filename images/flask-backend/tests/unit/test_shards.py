@@ -21,6 +21,7 @@ from backend.database.migrate import MigrationError, migrate
 from backend.database.migrations import SHARDS_VERSION, required_version
 from backend.database.session import fetch
 from backend.database_settings import DatabaseSettings
+from backend.doctor import OK, WRONG, examine
 from backend.shards import cluster, membership, mover, registry
 from backend.shards.cluster import ShardUnavailable
 from backend.shards.membership import ShardError
@@ -28,6 +29,9 @@ from backend.shards.mover import LeaseLost, Mover, make_plan
 from backend.shards.placement import home
 from backend.shards.registry import ACTIVE, DRAINING, PRIMARY
 from backend.shards.tables import AUDIT_EVENTS, EVENTS, TABLES, ShardedTable
+from backend.transfer.dump import TransferError
+from backend.transfer.exporter import export, verify
+from backend.transfer.importer import import_file
 
 NAMES = ("a", "b", "c")
 
@@ -502,6 +506,53 @@ def test_retention_reaches_every_shard(services, settings, monkeypatch):
     assert maintenance._audit(Context())["deleted"] >= 40
     assert maintenance._events(Context())["deleted"] >= 40
     assert not any(places(services).values())
+
+
+# ---- export, doctor
+
+
+def test_an_export_holds_every_event_once(services, settings, admin, tmp_path, monkeypatch):
+    monkeypatch.setattr(mover, "BATCH", 7)
+    fill(services, 20, 3)
+    add(services, settings, "a", "b")
+    membership.add(services.shards, settings, "c", 30, quiet)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(patch, "store", after=True)
+        Mover(services.shards).run()
+    services.database.write(lambda db: db(db.leases.name == mover.LEASE).delete())
+    assert arrivals(services)
+    halfway, whole = tmp_path / "halfway.gz", tmp_path / "whole.gz"
+    first = {result.table: result for result in export(settings, halfway, quiet)}
+    Mover(services.shards).run()
+    second = {result.table: result for result in export(settings, whole, quiet)}
+    for table in TABLES:
+        assert first[table.name] == second[table.name]
+        assert second[table.name].rows == sum(map(len, places(services, table.name).values()))
+    verify(settings, whole, quiet)
+    with pytest.raises(TransferError, match="the shards a, b, c are in use"):
+        import_file(settings, whole, True, quiet)
+    for name in NAMES:
+        membership.drain(services.shards, name)
+        Mover(services.shards).run()
+        membership.remove(services.shards, name, lost=False)
+    import_file(settings, whole, True, quiet)
+    assert verify(settings, whole, quiet)
+
+
+def test_the_doctor_sees_shards(services, settings):
+    fill(services, 10, 1)
+    add(services, settings, "a")
+    membership.add(services.shards, settings, "b", 30, quiet)
+    found = {finding.name: finding for finding in examine(settings)}
+    assert (found["shard a"].state, found["shard b"].state) == (OK, OK)
+    assert "audit_events" in found["shard a"].detail
+    assert found["shards"].fix.endswith("backend shards rebalance")
+    assert "not in use" in found["shard c"].detail
+    Mover(services.shards).run()
+    gone = DatabaseSettings(db_type="postgresql", db_host="127.0.0.1", db_port=1, db_password="x")
+    found = {f.name: f for f in examine(settings.model_copy(update={"shards": settings.shards | {"a": gone}}))}
+    assert found["shard a"].state == WRONG
+    assert "shards" not in found
 
 
 # ---- the command

@@ -12,6 +12,7 @@ from backend.database.migrate import current_version
 from backend.database.migrations import required_version
 from backend.database.session import fetch
 from backend.doctor.report import OK, WARNING, WRONG, Finding
+from backend.shards.membership import row_counts
 
 SKEW_SECONDS = 5
 _VERSIONS = {
@@ -95,6 +96,24 @@ def replica(services: Services) -> Iterator[Finding]:
         yield Finding("replica", WARNING, outcome, fix)
 
 
+def shards(services: Services) -> Iterator[Finding]:
+    """Each shard in use, and whether its rows are where they belong."""
+    layout = services.shards.layout()
+    for name, problem in services.shards.states(layout).items():
+        fix = "start the shard's database, or mend SHARDS and SHARD_*_DB_*" if problem else ""
+        yield Finding(f"shard {name}", WRONG if problem else OK, problem or _shard_detail(services, name), fix)
+    if not layout.settled:
+        text = "rows are still on their way to their shards"
+        yield Finding("shards", WARNING, text, "wait for the worker, or run: backend shards rebalance")
+    for name in sorted(services.settings.shards.keys() - {member.name for member in layout.members}):
+        yield Finding(f"shard {name}", OK, f"in SHARDS, not in use; to use it: backend shards add {name}")
+
+
+def _shard_detail(services: Services, name: str) -> str:
+    counts = services.shards.databases[name].read(row_counts)
+    return ", ".join(f"{rows} {table}" for table, rows in counts.items())
+
+
 def _postgresql_modes(services: Services) -> Iterator[Finding]:
     encoding = _one(services, "SELECT current_setting('server_encoding') AS value")["value"]
     if encoding == "UTF8":
@@ -131,4 +150,4 @@ def _one(services: Services, sql: str) -> dict:
     return services.database.read(lambda db: fetch(db, sql)[0])
 
 
-CHECKS = (database, schema, modes, clock, connections, replica)
+CHECKS = (database, schema, modes, clock, connections, replica, shards)

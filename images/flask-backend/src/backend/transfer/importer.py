@@ -11,14 +11,14 @@ from backend.audit import service as audit
 from backend.config import Settings
 from backend.database import catalog, errors
 from backend.database.engine import build_dal
-from backend.database.migrate import current_version
+from backend.database.migrate import current_version, registered_names
 from backend.database.migrations import seeded_tables
 from backend.database.session import fetch, placeholders
 from backend.transfer import dump
 from backend.transfer.dump import TransferError
 from backend.transfer.exporter import PROGRESS_ROWS, Progress, TableResult
 from backend.transfer.identities import set_next_identity
-from backend.transfer.rows import Digest, digest, encode, from_json
+from backend.transfer.rows import Digest, digest, encode, from_json, select_rows
 
 INSERT_ROWS = 200
 
@@ -55,6 +55,10 @@ class _Import:
         version = current_version(self._db)
         if version == 0:
             raise TransferError("the database has no schema; run: backend migrate")
+        names = registered_names(self._db)
+        if names:
+            fix = "run backend shards drain and remove for each, and add them again after the import"
+            raise TransferError(f"the shards {', '.join(names)} are in use, and an import fills the primary: {fix}")
         tables = {table.name: table for table in catalog.tables(self._db, self._engine)}
         records = dump.records(self._path)
         dump.read_header(records, self._path, version)
@@ -93,7 +97,7 @@ class _Import:
             self._next_ids[name] = record["next_id"]
         read = Digest()
         end = self._insert(table, records, read)
-        stored = digest(self._db, table)
+        stored = digest(select_rows(self._db, table))
         if not (end["rows"] == read.rows == stored.rows and end["hash"] == read.hash == stored.hash):
             raise TransferError(f"{name}: the hashes differ, nothing was imported")
         self._progress(f"{name}: {read.rows} rows, equal")

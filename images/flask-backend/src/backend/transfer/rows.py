@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -81,10 +81,10 @@ def select_rows(db: DAL, table: Table) -> Iterator[list]:
         last = tuple(batch[-1][name] for name in table.primary_key)
 
 
-def digest(db: DAL, table: Table) -> Digest:
-    """Number and hash of the rows that are in a table."""
+def digest(rows: Iterable[list]) -> Digest:
+    """Number and hash of rows."""
     result = Digest()
-    for row in select_rows(db, table):
+    for row in rows:
         result.add(encode(row))
     return result
 
