@@ -43,6 +43,7 @@ OTHERS = {
     "datagramBytes": 4096,
     "dnsPeers": [],
     "egress": [{"ports": [{"port": 9000, "protocol": "TCP"}]}],
+    "shards": [{"name": "a", "type": "mysql", "host": "a.example.com", "existingSecret": "shard-a"}],
     "email": "root@example.com",
     "engine": "mysql",
     "environment": "beta",

@@ -28,6 +28,36 @@
 - {name: DB_CA_FILE, value: /run/secrets/triptych/database-ca.crt}
 {{- end }}
 {{- end }}
+{{- include "flask-backend.shardsEnv" . }}
+{{- end -}}
+
+{{/* Environment by which any command of the image finds the shards; empty without any. */}}
+{{- define "flask-backend.shardsEnv" -}}
+{{- $names := list -}}
+{{- range .Values.shards -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- if $names }}
+- {name: SHARDS, value: {{ join "," $names | quote }}}
+{{- end }}
+{{- range .Values.shards }}
+{{- $prefix := printf "SHARD_%s_DB" (.name | upper | replace "-" "_") }}
+- {name: {{ $prefix }}_TYPE, value: {{ .type }}}
+- {name: {{ $prefix }}_HOST, value: {{ .host | quote }}}
+- {name: {{ $prefix }}_PORT, value: {{ include "flask-backend.shardPort" . | quote }}}
+- {name: {{ $prefix }}_NAME, value: {{ .database | default "triptych" | quote }}}
+- {name: {{ $prefix }}_USER, value: {{ .user | default "triptych" | quote }}}
+- {name: {{ $prefix }}_PASSWORD_FILE, value: /run/secrets/triptych/shard-{{ .name }}-password}
+- {name: {{ $prefix }}_SSLMODE, value: {{ .sslMode | default "prefer" }}}
+{{- if .caSecret }}
+- {name: {{ $prefix }}_CA_FILE, value: /run/secrets/triptych/shard-{{ .name }}-ca.crt}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Port of a shard. Usage: include "flask-backend.shardPort" $shard */}}
+{{- define "flask-backend.shardPort" -}}
+{{- .port | default (ternary 5432 3306 (eq .type "postgresql")) -}}
 {{- end -}}
 
 {{/* Environment of the server about its many connections: the other commands make one. */}}
@@ -76,7 +106,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* Sources of the secrets volume: the database's password and certificate authority. */}}
+{{/* Sources of the secrets volume: passwords and certificate authorities of the database and of shards. */}}
 {{- define "flask-backend.databaseSecrets" -}}
 {{- $database := include "common.database" . | fromYaml -}}
 {{- with $database.secret }}
@@ -90,6 +120,18 @@ true
     name: {{ . }}
     items:
       - {key: ca.crt, path: database-ca.crt}
+{{- end }}
+{{- range .Values.shards }}
+- secret:
+    name: {{ .existingSecret }}
+    items:
+      - {key: password, path: shard-{{ .name }}-password}
+{{- if .caSecret }}
+- secret:
+    name: {{ .caSecret }}
+    items:
+      - {key: ca.crt, path: shard-{{ .name }}-ca.crt}
+{{- end }}
 {{- end }}
 {{- end -}}
 

@@ -9,6 +9,20 @@
 {{- fail "flask-backend.autoscaling.enabled is true but global.database.engine is sqlite, a file of one pod: set flask-backend.autoscaling.enabled to false or choose another engine" -}}
 {{- end -}}
 {{- end -}}
+{{- $variables := dict -}}
+{{- range .Values.shards -}}
+{{- $variable := .name | replace "-" "_" -}}
+{{- if hasKey $variables $variable -}}
+{{- fail (printf "flask-backend.shards: %s and %s need the same environment variables: give each shard another name" (get $variables $variable) .name) -}}
+{{- end -}}
+{{- $_ := set $variables $variable .name -}}
+{{- if and (eq (.sslMode | default "prefer") "verify-full") (not .caSecret) -}}
+{{- fail (printf "flask-backend.shards: %s has sslMode verify-full: set its caSecret, with ca.crt" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.shards (eq .Values.global.database.engine "sqlite") -}}
+{{- fail "flask-backend.shards is set but global.database.engine is sqlite: choose another engine before you add shards" -}}
+{{- end -}}
 {{- if and .Values.firstAdmin.password (ne .Values.global.environment "alpha") -}}
 {{- fail (printf "flask-backend.firstAdmin.password is set but global.environment is %s, and a password in values is for alpha only: remove it (one is generated) or set flask-backend.firstAdmin.existingSecret" .Values.global.environment) -}}
 {{- end -}}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from backend.context import Services
 from backend.database import catalog
 from backend.database.migrate import current_version
-from backend.database.migrations import required_version
+from backend.database.migrations import SHARDS_VERSION, required_version
 from backend.database.session import fetch
 from backend.doctor.report import OK, WARNING, WRONG, Finding
 from backend.shards.membership import row_counts
@@ -98,6 +98,8 @@ def replica(services: Services) -> Iterator[Finding]:
 
 def shards(services: Services) -> Iterator[Finding]:
     """Each shard in use, and whether its rows are where they belong."""
+    if services.database.read(current_version) < SHARDS_VERSION:
+        return  # said already
     layout = services.shards.layout()
     for name, problem in services.shards.states(layout).items():
         fix = "start the shard's database, or mend SHARDS and SHARD_*_DB_*" if problem else ""
