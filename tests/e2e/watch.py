@@ -20,10 +20,15 @@ class Watch:
     def __init__(self) -> None:
         self.problems: list[str] = []
         self._expected: list[str] = []
+        self._allowed: list[str] = []
 
     def expect(self, *texts: str) -> None:
         """Problems that the test provokes, each by a part of its line; they must happen, as often as they like."""
         self._expected += texts
+
+    def allow(self, *texts: str) -> None:
+        """Problems that may happen, each by a part of its line."""
+        self._allowed += texts
 
     def context(self, context: BrowserContext) -> None:
         """Watch every page of a context, of now and later."""
@@ -34,9 +39,10 @@ class Watch:
 
     def finish(self) -> tuple[list[str], list[str]]:
         """Problems that nobody expected and expected ones that did not happen; the next test begins with none."""
-        unexpected = [line for line in self.problems if not any(text in line for text in self._expected)]
+        known = self._expected + self._allowed
+        unexpected = [line for line in self.problems if not any(text in line for text in known)]
         missing = [text for text in self._expected if not any(text in line for line in self.problems)]
-        self.problems, self._expected = [], []
+        self.problems, self._expected, self._allowed = [], [], []
         return unexpected, missing
 
     def _console(self, message: ConsoleMessage) -> None:

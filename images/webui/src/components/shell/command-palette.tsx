@@ -3,6 +3,7 @@ import { Command } from "cmdk";
 import { Contrast, Languages, LogOut, Moon, Search, Sun, type LucideIcon } from "lucide-react";
 import { Dialog } from "radix-ui";
 import { useTranslation } from "react-i18next";
+import { useFocusReturn } from "@/components/ui/focus-return";
 import { useAccess } from "@/features/access/permissions";
 import { useLogout } from "@/features/auth/session";
 import { LANGUAGES, msg, setLanguage, type Language } from "@/i18n";
@@ -18,6 +19,7 @@ const THEME_ENTRIES: Record<Theme, { label: string; icon: LucideIcon }> = {
 /** Every page and command, found by typing. */
 export default function CommandPalette({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
+  const focusReturn = useFocusReturn();
   const groups = navigationFor(useAccess());
   const navigate = useNavigate();
   const logout = useLogout();
@@ -30,6 +32,7 @@ export default function CommandPalette({ onClose }: { onClose: () => void }) {
       <Dialog.Portal>
         <Dialog.Overlay className="fixed inset-0 z-40 bg-page/80 backdrop-blur-xs" />
         <Dialog.Content
+          {...focusReturn}
           aria-describedby={undefined}
           className="fixed top-[12vh] left-1/2 z-50 w-[calc(100vw-2rem)] max-w-lg -translate-x-1/2 overflow-hidden rounded-xl border border-line bg-surface shadow-2xl shadow-black/50 focus:outline-none"
         >

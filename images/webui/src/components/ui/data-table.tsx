@@ -60,9 +60,10 @@ export function DataTable<Row extends RowData>(props: DataTableProps<Row>) {
   const width = columns.length + (actions ? 1 : 0);
   if (rows?.length === 0) return empty;
   return (
-    // A region that scrolls must be reachable by keyboard.
+    // A region that scrolls must be reachable by keyboard. Relative: texts for screen readers, which have absolute
+    // positions, scroll with it instead of widening the page.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div className="overflow-x-auto" tabIndex={0} role="group" aria-label={caption}>
+    <div className="relative overflow-x-auto" tabIndex={0} role="group" aria-label={caption}>
       <table className={clsx("w-full transition-opacity", stale && "opacity-60")} aria-busy={!rows || stale}>
         <caption className="sr-only">{caption}</caption>
         <thead className="border-b border-line text-xs text-muted">

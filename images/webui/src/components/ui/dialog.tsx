@@ -3,6 +3,7 @@ import { Dialog as Radix } from "radix-ui";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Button } from "./button";
+import { useFocusReturn } from "./focus-return";
 
 interface DialogProps {
   title: string;
@@ -14,6 +15,7 @@ interface DialogProps {
 /** A modal dialog, open as long as it is mounted. */
 export function Dialog({ title, description, onClose, children }: DialogProps) {
   const { t } = useTranslation();
+  const focusReturn = useFocusReturn();
   const describedBy = description ? {} : { "aria-describedby": undefined };
   return (
     <Radix.Root open onOpenChange={(open) => !open && onClose()}>
@@ -21,6 +23,7 @@ export function Dialog({ title, description, onClose, children }: DialogProps) {
         <Radix.Overlay className="fixed inset-0 z-40 bg-page/80 backdrop-blur-xs" />
         <Radix.Content
           {...describedBy}
+          {...focusReturn}
           className="fixed top-1/2 left-1/2 z-50 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] max-w-md -translate-x-1/2 -translate-y-1/2 overflow-y-auto rounded-xl border border-line bg-surface p-6 shadow-2xl shadow-black/50 focus:outline-none"
         >
           <Radix.Title className="pr-8 text-lg font-semibold text-gold">{title}</Radix.Title>

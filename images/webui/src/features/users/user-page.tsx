@@ -4,6 +4,7 @@ import { KeyRound, Pencil, ScrollText, ShieldOff, Trash2, UserCheck, UserX } fro
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { User } from "@/api/types";
+import { NotFoundPage } from "@/components/error-page";
 import { Button } from "@/components/ui/button";
 import { Card, PageHeader } from "@/components/ui/card";
 import { Facts } from "@/components/ui/facts";
@@ -30,7 +31,11 @@ export const UserPage = () => (
 
 function UserDetail() {
   const { userId } = useParams({ from: "/signed-in/users/$userId" });
-  const user = useQuery(userQuery(Number(userId)));
+  return /^[1-9]\d{0,14}$/.test(userId) ? <UserOf id={Number(userId)} /> : <NotFoundPage />;
+}
+
+function UserOf({ id }: { id: number }) {
+  const user = useQuery(userQuery(id));
   if (user.error) return <ErrorState level="h1" error={user.error} onRetry={() => void user.refetch()} />;
   return user.data ? <Loaded user={user.data} /> : <Skeleton className="h-60 rounded-xl" />;
 }
