@@ -3,9 +3,11 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -72,6 +74,48 @@ func TestOnlyTheDifferenceIsWritten(t *testing.T) {
 		must(t, err)
 		if result.Changed != step.want {
 			t.Errorf("%s: %d entries changed, want %d", step.name, result.Changed, step.want)
+		}
+	}
+}
+
+// TestDifferenceIsAsGoodAsAll changes rules again and again: what is in force is what the same rules, sent at once, lead to.
+func TestDifferenceIsAsGoodAsAll(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 5))
+	guard, rules := New(nil, nil), map[string]*Rule{}
+	guard.now = func() time.Time { return time.Unix(1000, 0) }
+	_, err := guard.Apply(&Change{Number: 1})
+	must(t, err)
+	for number := uint64(2); number < 200; number++ {
+		change := &Change{Number: number, Base: number - 1}
+		touched := map[string]bool{}
+		for range random.IntN(20) {
+			id := fmt.Sprint("rule-", random.IntN(100))
+			if touched[id] {
+				continue
+			}
+			touched[id] = true
+			if random.IntN(3) == 0 {
+				change.Removed = append(change.Removed, id)
+				delete(rules, id)
+				continue
+			}
+			made := rule(id, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(random.IntN(4))}), 16).String(), xdp.ActionDeny)
+			if random.IntN(4) == 0 {
+				made.ExpiresAt = time.Unix(int64(random.IntN(2000)), 0)
+			}
+			change.Upserts = append(change.Upserts, made)
+			rules[id] = made
+		}
+		_, err := guard.Apply(change)
+		must(t, err)
+		atOnce := New(nil, nil)
+		atOnce.now = guard.now
+		_, err = atOnce.Apply(&Change{Number: number, Upserts: slices.Collect(maps.Values(rules))})
+		must(t, err)
+		got, inForce := guard.Current()
+		want, wantedInForce := atOnce.Current()
+		if !got.same(want) || !slices.Equal(inForce, wantedInForce) || !slices.Equal(got.orders.byPrefix, want.orders.byPrefix) {
+			t.Fatalf("revision %d: %d rules, %d in force, want %d and %d", number, len(got.Rules), len(inForce), len(want.Rules), len(wantedInForce))
 		}
 	}
 }

@@ -18,17 +18,11 @@ type resolved struct {
 }
 
 // resolve works precedence out for every prefix that a rule names: its own rules and those of all prefixes around it,
-// in order, up to the first that always decides. So the kernel needs one look-up, of the longest prefix.
+// in order, up to the first that always decides. So the kernel needs one look-up, of the longest prefix. The rules are
+// in the order of compareForResolve.
 //
 // Returns the prefixes in order and the ids of at most maxShadowed rules that never decide.
-func resolve(rules []*Rule) ([]resolved, []string, error) {
-	byPrefix := slices.Clone(rules)
-	slices.SortFunc(byPrefix, func(a, b *Rule) int {
-		if order := comparePrefixes(a.Prefix, b.Prefix); order != 0 {
-			return order // nearly always: what cmp.Or would evaluate beside it costs more than all the sorting
-		}
-		return compareRules(a, b)
-	})
+func resolve(byPrefix []*Rule) ([]resolved, []string, error) {
 	var result, around []resolved
 	var shadowed []string
 	for start := 0; start < len(byPrefix); {
@@ -55,6 +49,14 @@ func resolve(rules []*Rule) ([]resolved, []string, error) {
 		return nil, nil, exhausted("the revision has %d prefixes, at most %d fit", len(result), MaxPrefixes)
 	}
 	return result, shadowed, nil
+}
+
+// compareForResolve puts the rules of one prefix together, and every prefix right before those inside it.
+func compareForResolve(a, b *Rule) int {
+	if order := comparePrefixes(a.Prefix, b.Prefix); order != 0 {
+		return order // nearly always: what cmp.Or would evaluate beside it costs more than all the sorting
+	}
+	return compareRules(a, b)
 }
 
 // compareRules orders the rules that apply to one source.

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
-	"strings"
+	"maps"
 	"sync"
 	"time"
 
@@ -26,6 +25,7 @@ type Revision struct {
 	Policy    Policy
 	Rules     map[string]*Rule
 	AppliedAt time.Time
+	orders    orders
 }
 
 // Change is a revision to apply, or the difference to one.
@@ -136,17 +136,20 @@ func successor(current *Revision, change *Change) (*Revision, error) {
 	if err := change.Policy.SourceLimit.check(); err != nil {
 		return nil, invalid("the policy's source_limit: %v", err)
 	}
-	next := &Revision{Number: change.Number, Policy: change.Policy, Rules: make(map[string]*Rule, len(change.Upserts))}
-	if change.Base != 0 {
-		for id, rule := range current.Rules {
-			next.Rules[id] = rule
+	next := &Revision{Number: change.Number, Policy: change.Policy}
+	if change.Base == 0 {
+		if len(change.Removed) > 0 {
+			return nil, invalid("removed_ids need a base_revision")
 		}
-		for _, id := range change.Removed {
-			delete(next.Rules, id)
-		}
-	} else if len(change.Removed) > 0 {
-		return nil, invalid("removed_ids need a base_revision")
+		next.Rules = make(map[string]*Rule, len(change.Upserts))
+		next.orders = orders{}.changed(nil, change.Upserts)
+		return next, next.add(change.Upserts)
 	}
+	next.Rules = maps.Clone(current.Rules)
+	for _, id := range change.Removed {
+		delete(next.Rules, id)
+	}
+	next.orders = current.orders.changed(change.Removed, change.Upserts)
 	return next, next.add(change.Upserts)
 }
 
@@ -197,14 +200,8 @@ func (r *Rule) same(other *Rule) bool {
 // enforce makes a revision's rules, but for those that have ended, the kernel's.
 func (g *Guard) enforce(next *Revision) (*Result, error) {
 	now := g.now()
-	inForce := make([]*Rule, 0, len(next.Rules))
-	for _, rule := range next.Rules {
-		if !rule.expired(now) {
-			inForce = append(inForce, rule)
-		}
-	}
-	slices.SortFunc(inForce, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
-	nodes, shadowed, err := resolve(inForce)
+	inForce := unexpired(next.orders.byID, now)
+	nodes, shadowed, err := resolve(unexpired(next.orders.byPrefix, now))
 	if err != nil {
 		return nil, err
 	}
