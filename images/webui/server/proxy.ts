@@ -118,7 +118,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (!headers["content-type"]?.startsWith("text/event-stream")) return;
     // An event may be a long time coming; the browser should know that the stream is open.
     res.flushHeaders();
-    if (request.access) this.own.streams.add(request.access, res);
+    this.own.streams.add(res, request.access);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -40,11 +40,13 @@ async function drain(server: Server, signal: string, options: ServeOptions): Pro
   lifecycle.draining = true;
   await new Promise((resolve) => setTimeout(resolve, lingerMs));
   lifecycle.onDrain?.();
+  // Kept connections become idle one by one, each when its request ends.
+  const idle = setInterval(() => server.closeIdleConnections(), 100);
   const forced = setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
   server.close(() => {
+    clearInterval(idle);
     clearTimeout(forced);
     logger.info("stopped");
     process.exit(0);
   });
-  server.closeIdleConnections();
 }

@@ -1,30 +1,27 @@
 import type { ServerResponse } from "node:http";
 
 /**
- * Open server-sent event streams, by session: a logout that comes to this server ends them at once. The backend ends
- * those of a session that ended in any other way (at another replica, by logout-all) within two seconds.
+ * Open server-sent event streams: a logout that comes to this server ends those of its session at once. The backend ends
+ * those of a session that ended in any other way (at another replica, by logout-all) within about two seconds.
  */
 export class Streams {
-  private readonly open = new Map<string, Set<ServerResponse>>();
+  /** Each open stream with its session; streams of Bearer clients have none. */
+  private readonly open = new Map<ServerResponse, string | undefined>();
 
-  /** @param access the access token that the stream was opened with. */
-  add(access: string, res: ServerResponse): void {
-    const session = sessionOf(access);
-    const streams = this.open.get(session) ?? new Set();
-    this.open.set(session, streams.add(res));
-    res.once("close", () => {
-      streams.delete(res);
-      if (streams.size === 0 && this.open.get(session) === streams) this.open.delete(session);
-    });
+  /** @param access the access token of the browser's session that the stream was opened with. */
+  add(res: ServerResponse, access: string | undefined): void {
+    this.open.set(res, access === undefined ? undefined : sessionOf(access));
+    res.once("close", () => this.open.delete(res));
   }
 
   endSession(access: string): void {
-    for (const res of this.open.get(sessionOf(access)) ?? []) res.end();
+    const session = sessionOf(access);
+    for (const [res, its] of this.open) if (its === session) res.end();
   }
 
-  /** For the end of this process: browsers come back by themselves, to another replica. */
+  /** For the end of this process: clients come back by themselves, to another replica. */
   endAll(): void {
-    for (const streams of this.open.values()) for (const res of streams) res.end();
+    for (const res of this.open.keys()) res.end();
   }
 }
 

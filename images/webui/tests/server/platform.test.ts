@@ -1,11 +1,11 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, get, type Server } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
 import { ConfigError, readConfig } from "../../server/config.js";
-import { appFor, startHarness } from "./harness.js";
+import { appFor, listen, startHarness } from "./harness.js";
 
 describe("configuration", () => {
   it("has the defaults of the contract", () => {
@@ -52,37 +52,43 @@ describe("health and metrics", () => {
 });
 
 describe("SIGTERM", () => {
-  let upstream: Server | undefined;
-  let child: ChildProcess | undefined;
-  afterEach(() => {
-    child?.kill("SIGKILL");
-    upstream?.closeAllConnections();
-    upstream?.close();
-  });
+  const stops: (() => unknown)[] = [];
+  afterEach(() => stops.splice(0).forEach((stop) => stop()));
 
-  it("lets an open request end, then exits 0", async () => {
-    upstream = createServer((_req, res) => setTimeout(() => res.end("late"), 1_500));
-    await once(upstream.listen(0, "127.0.0.1"), "listening");
-    const backend = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+  /** The server as a process of its own, before a backend that answers so. */
+  async function start(backend: RequestListener) {
+    const upstream = await listen(backend);
     const port = await freePort();
-    const env = { ...process.env, PORT: String(port), BACKEND_URL: backend };
-    const process_ = spawn(process.execPath, ["--import", "tsx", "tests/server/drain-entry.ts"], { env });
-    child = process_;
-    await once(process_.stdout, "data");
+    const env = { ...process.env, PORT: String(port), BACKEND_URL: upstream.url };
+    const child = spawn(process.execPath, ["--import", "tsx", "tests/server/drain-entry.ts"], { env });
+    stops.push(upstream.stop, () => child.kill("SIGKILL"));
+    await once(child.stdout, "data");
+    return { child, exited: once(child, "exit"), url: `http://127.0.0.1:${port}` };
+  }
 
-    const answer = new Promise<string>((resolve, reject) => {
-      get(`http://127.0.0.1:${port}/api/v1/slow`, (res) => {
-        let text = "";
-        res.on("data", (chunk: Buffer) => (text += chunk.toString()));
-        res.on("end", () => resolve(text));
-      }).on("error", reject);
-    });
+  it("lets an open request end, then exits 0 at once", async () => {
+    const { child, exited, url } = await start((_req, res) => setTimeout(() => res.end("late"), 1_500));
+    const answer = fetch(`${url}/api/v1/slow`).then((res) => res.text());
     await new Promise((resolve) => setTimeout(resolve, 300));
-    const exited = once(process_, "exit");
-    process_.kill("SIGTERM");
+    const signalled = performance.now();
+    child.kill("SIGTERM");
     expect(await answer).toBe("late");
     expect((await exited)[0]).toBe(0);
-  }, 20_000);
+    // The browser keeps its connection, which must not count as an open request.
+    expect(performance.now() - signalled).toBeLessThan(10_000);
+  });
+
+  it("ends event streams, which would never end by themselves, and exits 0", async () => {
+    const { child, exited, url } = await start((_req, res) => res.writeHead(200, { "content-type": "text/event-stream" }).write(": open\n\n"));
+    const clients: [string, string][] = [["cookie", "triptych_access=t"], ["authorization", "Bearer own"]];
+    const streams = await Promise.all(clients.map((client) => fetch(`${url}/api/v1/events`, { headers: [client] })));
+    const signalled = performance.now();
+    child.kill("SIGTERM");
+    expect(await Promise.all(streams.map((stream) => stream.text()))).toEqual([": open\n\n", ": open\n\n"]);
+    expect((await exited)[0]).toBe(0);
+    // Far below the time that requests get to end.
+    expect(performance.now() - signalled).toBeLessThan(10_000);
+  });
 });
 
 async function freePort(): Promise<number> {
