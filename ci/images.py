@@ -61,12 +61,16 @@ class Image:
         return sorted(Path(name) for name in names if (self.folder / name).exists())
 
     @cached_property
+    def declared(self) -> set[str]:
+        """Names of the build arguments that the Containerfile declares."""
+        declarations = DECLARATION.findall((self.folder / "Containerfile").read_text())
+        return {word.partition("=")[0] for line in declarations for word in line.split()}
+
+    @cached_property
     def arguments(self) -> dict[str, str]:
         """Build arguments: the versions that the Containerfile declares."""
-        declarations = DECLARATION.findall((self.folder / "Containerfile").read_text())
-        declared = {word.partition("=")[0] for line in declarations for word in line.split()}
         pinned = VERSIONS | {"VERSION": VERSIONS["PLATFORM_VERSION"]}
-        return {name: pinned[name] for name in sorted(declared & pinned.keys())}
+        return {name: pinned[name] for name in sorted(self.declared & pinned.keys())}
 
     @cached_property
     def tag(self) -> str:
@@ -155,7 +159,8 @@ def _ensure(image: Image) -> None:
 
 def _build(image: Image) -> None:
     ensure_base()
-    base = ensure_base(image.arch)
+    # What runs nothing of its own architecture while it is built needs no emulation, and no base of that architecture.
+    base = {"BASE_IMAGE": ensure_base(image.arch)} if "BASE_IMAGE" in image.declared else {}
     with tempfile.TemporaryDirectory(prefix="triptych-build-") as context:
         _copy_context(image, Path(context))
         command = ["build", "--network", "host", "--platform", f"linux/{image.arch}", "--tag", image.reference]
@@ -163,8 +168,8 @@ def _build(image: Image) -> None:
         engine().run(*command, env={"DOCKER_BUILDKIT": "1"}, stdout=sys.stderr)
 
 
-def _build_options(image: Image, base: str) -> Iterator[str]:
-    arguments = image.arguments | {"BASE_IMAGE": base}
+def _build_options(image: Image, base: dict[str, str]) -> Iterator[str]:
+    arguments = image.arguments | base
     if engine().name == "podman":  # docker sets these itself; podman keeps no layers unless asked
         yield "--layers"
         yield "--format=docker"  # the only one that holds a HEALTHCHECK

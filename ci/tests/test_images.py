@@ -136,11 +136,21 @@ def test_values_name_the_component_of_the_chart(folder, fake_engine):
 
 
 def test_foreign_architecture_is_kept_apart(folder, fake_engine):
+    with (folder / "Containerfile").open("a") as file:
+        file.write("ARG BASE_IMAGE=debian\n")
     references = images.build_all(arch="arm64")
     assert all(reference.endswith("-arm64") for reference in references)
     assert yaml.safe_load(images.VALUES_FILE.read_text()) is None
     command = fake_engine.builds()[0]
     assert {"BASE_IMAGE=base-arm64", "BUILDPLATFORM=linux/amd64", "TARGETARCH=arm64"} <= set(command)
+
+
+def test_what_only_cross_compiles_needs_no_foreign_base(folder, fake_engine, monkeypatch):
+    asked = []
+    monkeypatch.setattr(images, "ensure_base", lambda arch="amd64": asked.append(arch) or f"base-{arch}")
+    images.build_all(arch="arm64")
+    assert asked == ["amd64"]
+    assert not any("BASE_IMAGE" in word for word in fake_engine.builds()[0])
 
 
 def test_unknown_image_names_the_known_ones(folder):

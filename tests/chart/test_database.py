@@ -100,7 +100,7 @@ def test_sqlite_migrates_in_the_one_pod_that_has_the_file() -> None:
 def test_servers_take_parameters() -> None:
     objects = render(postgresql={"parameters": {"shared_buffers": "1GB", "max_connections": 50}})
     args = objects.find("StatefulSet", "postgresql")["spec"]["template"]["spec"]["containers"][0]["args"]
-    assert args == ["postgres", "-c", "max_connections=50", "-c", "shared_buffers=1GB"]
+    assert args == ["postgres", "-c", "huge_pages=off", "-c", "max_connections=50", "-c", "shared_buffers=1GB"]
     objects = render(global_={"database": {"engine": "mysql"}}, mysql={"parameters": {"max_connections": 50}})
     args = objects.find("StatefulSet", "mysql")["spec"]["template"]["spec"]["containers"][0]["args"]
     assert args[-1] == "--max_connections=50"

@@ -53,6 +53,7 @@ OTHERS = {
     "failSafePorts": "tcp/22",
     "host": "other.example.com",
     "interval": "90s",
+    "huge_pages": "try",
     "ingressPeers": [{"podSelector": {}}],
     "labels": {"a": "b"},
     "logLevel": "error",
