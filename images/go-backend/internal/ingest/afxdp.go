@@ -28,11 +28,11 @@ const (
 // afxdp receives from one queue of the interface.
 type afxdp struct {
 	*queue
-	streams   []*stream
 	ports     *portTable
 	sequences sequences
 	verifyUDP bool
 	arrivals  []arrival
+	parsed    datagram // of the frame at hand
 	refills   []slotpool.Slot
 	debt      int      // slots that the kernel lacks
 	given     []uint64 // by the program, at the last tick
@@ -68,13 +68,13 @@ func newAFXDP(number int, streams []*stream, from Source, options Options, at pl
 	if err != nil {
 		return nil, err
 	}
-	made, err := newQueue("af_xdp-"+strconv.Itoa(number), ringSize+receiveBatch, size, options, at)
+	made, err := newQueue("af_xdp-"+strconv.Itoa(number), ringSize+receiveBatch, size, streams, options, at)
 	if err != nil {
 		return nil, err
 	}
 	made.number = number
 	return &afxdp{
-		queue: made, streams: streams, ports: newPortTable(streams), sequences: from.Maps.Sequences,
+		queue: made, ports: newPortTable(streams), sequences: from.Maps.Sequences,
 		verifyUDP: options.VerifyUDPChecksum, arrivals: make([]arrival, 0, receiveBatch), given: make([]uint64, len(streams)),
 	}, nil
 }
@@ -212,14 +212,14 @@ func (a *afxdp) receive() int {
 		return 0
 	}
 	now := time.Now().UnixNano()
-	batch := a.arrivals[:0]
+	kept := a.arrivals[:0]
 	for offset := range count {
-		if found := a.read(a.socket.RX.Get(offset), now); found.stream != nil {
-			batch = append(batch, found)
+		if arrived := a.read(a.socket.RX.Get(offset), now); arrived.stream != nil {
+			kept = append(kept, arrived)
 		}
 	}
 	a.socket.RX.Release(count)
-	a.handOff(batch)
+	a.handOff(kept)
 	a.debt += int(count)
 	a.refill()
 	return int(count)
@@ -228,18 +228,19 @@ func (a *afxdp) receive() int {
 // read parses a frame and describes it in its slot's record. A frame that is for no port goes back unseen: the program
 // does not redirect any, and if it did, the missing number would count it as lost.
 func (a *afxdp) read(descriptor xsk.Descriptor, now int64) arrival {
-	slot := xsk.SlotOf(a.pool, descriptor.Addr)
+	slot := a.pool.SlotAt(descriptor.Addr)
 	start := int(descriptor.Addr) & (a.pool.SlotBytes() - 1)
 	frame := a.pool.Bytes(slot)[start : start+int(descriptor.Len)]
-	parsed, problem := parseFrame(frame, a.verifyUDP)
+	parsed := &a.parsed
+	problem := parsed.parse(frame, a.verifyUDP)
 	stream := a.ports[parsed.port]
-	if stream == nil || len(frame) < 8 {
+	if stream == nil {
 		a.list.Put(slot)
 		return arrival{}
 	}
-	a.records[slot] = record{
-		stream: stream, source: parsed.source, received: now, offset: uint32(start + parsed.offset), length: uint32(parsed.length),
-	}
+	record := &a.records[slot]
+	record.received, record.source, record.stream = now, parsed.source, uint8(stream.number)
+	record.offset, record.length = uint32(start+parsed.offset), uint32(parsed.length)
 	return arrival{stream: stream, slot: slot, number: binary.NativeEndian.Uint64(frame), cause: problem}
 }
 

@@ -21,7 +21,7 @@ const resync = 30 * time.Second
 // destinations keeps the program's map of destinations equal to ports times the node's own addresses.
 type destinations struct {
 	streams []*stream
-	target  *ebpf.Map
+	maps    xdp.IngestMaps
 	handle  *netlink.Handle
 	updates chan netlink.AddrUpdate
 	done    chan struct{}
@@ -30,13 +30,13 @@ type destinations struct {
 }
 
 // followAddresses fills the map and keeps it up to date, in the calling thread's network namespace.
-func followAddresses(streams []*stream, target *ebpf.Map) (*destinations, error) {
+func followAddresses(streams []*stream, maps xdp.IngestMaps) (*destinations, error) {
 	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
 	made := &destinations{
-		streams: streams, target: target, handle: handle, updates: make(chan netlink.AddrUpdate, 64),
+		streams: streams, maps: maps, handle: handle, updates: make(chan netlink.AddrUpdate, 64),
 		done: make(chan struct{}), ended: make(chan struct{}), present: make(map[netip.Addr]bool),
 	}
 	// Subscribed before the first look, so that no change is lost in between.
@@ -80,6 +80,10 @@ func (d *destinations) sync() error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(d.change(found), d.maps.Changed(true))
+}
+
+func (d *destinations) change(found map[netip.Addr]bool) error {
 	for address := range d.present {
 		if !found[address] {
 			if err := d.apply(address, d.remove); err != nil {
@@ -124,11 +128,11 @@ func (d *destinations) apply(address netip.Addr, change func(xdp.IngestDestinati
 }
 
 func (d *destinations) add(key xdp.IngestDestination, number uint32) error {
-	return d.target.Put(key, number)
+	return d.maps.Destinations.Put(key, number)
 }
 
 func (d *destinations) remove(key xdp.IngestDestination, _ uint32) error {
-	if err := d.target.Delete(key); !errors.Is(err, ebpf.ErrKeyNotExist) {
+	if err := d.maps.Destinations.Delete(key); !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return err
 	}
 	return nil
@@ -145,9 +149,5 @@ func (d *destinations) close() error {
 	close(d.done)
 	<-d.ended
 	defer d.handle.Close()
-	var err error
-	for address := range d.present {
-		err = errors.Join(err, d.apply(address, d.remove))
-	}
-	return err
+	return errors.Join(d.change(nil), d.maps.Changed(false))
 }

@@ -155,11 +155,13 @@ type subscriber struct {
 	*Subscription
 	batch []reference
 	fd    int
+	taken int // since the last wait
 }
 
 func (s *subscriber) take() int {
 	s.batch = s.pop(s.batch[:0], receiveBatch)
 	s.settle(s.batch, true)
+	s.taken += len(s.batch)
 	return len(s.batch)
 }
 
@@ -203,7 +205,7 @@ func newXDPReceiver(t *testing.T, mode Mode) receiver {
 	queue, err := newAFXDP(0, streams, source, ingest.options, place{node: 0})
 	must(t, err)
 	must(t, queue.open(source))
-	follower, err := followAddresses(streams, source.Maps.Destinations)
+	follower, err := followAddresses(streams, source.Maps)
 	must(t, err)
 	t.Cleanup(func() {
 		must(t, follower.close())
@@ -211,6 +213,12 @@ func newXDPReceiver(t *testing.T, mode Mode) receiver {
 		must(t, queue.pool.Close())
 	})
 	return &xdpReceiver{subscriber: newSubscriber(t, ingest, queue.socket.Fd()), queue: queue}
+}
+
+// wait as the queue's own loop does.
+func (r *xdpReceiver) wait() {
+	pause([]unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}}, r.taken)
+	r.taken = 0
 }
 
 func (r *xdpReceiver) drain() int {
@@ -279,6 +287,28 @@ func (r *plainReceiver) drain() int {
 
 func (r *plainReceiver) wait() {
 	unix.Poll([]unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}}, 10)
+}
+
+// nappingReceiver waits as the AF_XDP queue's loop does.
+type nappingReceiver struct {
+	*plainReceiver
+	taken int
+}
+
+func newNappingReceiver(t *testing.T) receiver {
+	t.Helper()
+	return &nappingReceiver{plainReceiver: newPlainReceiver(t).(*plainReceiver)}
+}
+
+func (r *nappingReceiver) drain() int {
+	count := r.plainReceiver.drain()
+	r.taken += count
+	return count
+}
+
+func (r *nappingReceiver) wait() {
+	pause([]unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}}, r.taken)
+	r.taken = 0
 }
 
 // enableGRO makes the uplink take redirected frames without an XDP program of its own.

@@ -115,6 +115,7 @@ func overload(t *testing.T, mode Mode, duration time.Duration) {
 		t.Logf("port %d: %+v, %d reached the fast client; %d visits", port, *now, delivered[uint32(port)], visits.Load())
 	}
 	node.slotsAtRest(t)
+	t.Logf("the heap grew by %d KiB", grown>>10)
 	if grown > 64<<20 {
 		t.Errorf("the heap grew by %d MiB", grown>>20)
 	}

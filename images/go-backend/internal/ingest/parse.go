@@ -1,9 +1,6 @@
 package ingest
 
-import (
-	"encoding/binary"
-	"net/netip"
-)
+import "encoding/binary"
 
 const (
 	typeOffset     = 12 // of the EtherType; the addresses before it are overwritten by bpf/ingest.h
@@ -22,7 +19,7 @@ const (
 
 // datagram is what a frame holds.
 type datagram struct {
-	source        netip.AddrPort
+	source        endpoint
 	port          uint16 // destination
 	offset        int    // of the payload in the frame
 	length        int    // of the payload
@@ -31,34 +28,47 @@ type datagram struct {
 	transportFrom int
 }
 
-// parseFrame finds the UDP datagram in an Ethernet frame with at most two VLAN tags: IPv4 without fragmentation, or
-// IPv6 without extension headers. Headers are believed only where they fit in the frame and into each other. The
-// checksum of the IPv4 header is always verified: it is complete in every frame. That of UDP is verified on demand
-// only: a datagram from this machine, or one whose NIC verified it, need not carry a valid one.
-func parseFrame(frame []byte, verifyUDP bool) (datagram, cause) {
+// endpoint is a sender; without a pointer, so that records of slots are nothing to the garbage collector.
+type endpoint struct {
+	address [16]byte // IPv4 in the first four bytes
+	port    uint16
+	isIPv4  bool
+}
+
+// bytes are those of the address, 4 or 16, in place.
+func (e *endpoint) bytes() []byte {
+	if e.isIPv4 {
+		return e.address[:4]
+	}
+	return e.address[:]
+}
+
+// parse finds the UDP datagram in an Ethernet frame with at most two VLAN tags: IPv4 without fragmentation, or IPv6
+// without extension headers. Headers are believed only where they fit in the frame and into each other. The checksum of
+// the IPv4 header is always verified: it is complete in every frame. That of UDP is verified on demand only: a datagram
+// from this machine, or one whose NIC verified it, need not carry a valid one.
+func (d *datagram) parse(frame []byte, verifyUDP bool) cause {
+	d.port = 0
 	etherType, rest := tagged(frame)
-	var found datagram
 	var transport []byte
 	var problem cause
 	switch etherType {
 	case typeIPv4:
-		transport, problem = found.parseIPv4(rest)
+		transport, problem = d.parseIPv4(rest)
 	case typeIPv6:
-		transport, problem = found.parseIPv6(rest)
-	default:
-		return datagram{}, malformed
+		transport, problem = d.parseIPv6(rest)
 	}
 	if transport == nil {
-		return datagram{}, malformed
+		return malformed
 	}
-	found.transportFrom = len(frame) - len(rest) + found.transportFrom
-	if transportProblem := found.parseUDP(transport); problem == noCause {
+	d.transportFrom += len(frame) - len(rest)
+	if transportProblem := d.parseUDP(transport); problem == noCause {
 		problem = transportProblem
 	}
-	if problem == noCause && verifyUDP && !found.checksumFits(transport) {
+	if problem == noCause && verifyUDP && !d.checksumFits(transport) {
 		problem = badChecksum
 	}
-	return found, problem
+	return problem
 }
 
 // tagged walks the VLAN tags and returns what they wrap, with its type.
@@ -82,13 +92,14 @@ func (d *datagram) parseIPv4(packet []byte) ([]byte, cause) {
 	if header < ipv4Header || len(packet) < header || packet[protocolOffset] != protocolUDP || fragment != 0 {
 		return nil, malformed
 	}
-	d.source = netip.AddrPortFrom(netip.AddrFrom4([4]byte(packet[12:16])), 0)
+	d.source.isIPv4 = true
+	copy(d.source.address[:4], packet[12:16])
 	d.addresses = packet[12:20]
 	d.transportFrom = header
 	if total < header || total > len(packet) {
 		return packet[header:], malformed
 	}
-	if fold(sum(packet[:header], 0)) != 0xffff {
+	if !headerFits(packet[:header]) {
 		return packet[header:total], badChecksum
 	}
 	return packet[header:total], noCause
@@ -98,7 +109,8 @@ func (d *datagram) parseIPv6(packet []byte) ([]byte, cause) {
 	if len(packet) < ipv6Header || packet[0]>>4 != 6 || packet[6] != protocolUDP {
 		return nil, malformed
 	}
-	d.source = netip.AddrPortFrom(netip.AddrFrom16([16]byte(packet[8:24])), 0)
+	d.source.isIPv4 = false
+	copy(d.source.address[:], packet[8:24])
 	d.addresses = packet[8:40]
 	d.transportFrom = ipv6Header
 	total := ipv6Header + int(binary.BigEndian.Uint16(packet[4:]))
@@ -113,7 +125,7 @@ func (d *datagram) parseUDP(transport []byte) cause {
 		return malformed
 	}
 	length := int(binary.BigEndian.Uint16(transport[4:]))
-	d.source = netip.AddrPortFrom(d.source.Addr(), binary.BigEndian.Uint16(transport))
+	d.source.port = binary.BigEndian.Uint16(transport)
 	d.port = binary.BigEndian.Uint16(transport[2:])
 	d.checksum = binary.BigEndian.Uint16(transport[6:])
 	if length < udpHeader || length > len(transport) {
@@ -126,11 +138,20 @@ func (d *datagram) parseUDP(transport []byte) cause {
 // checksumFits is true, too, for a datagram over IPv4 that has no checksum; over IPv6 it must have one.
 func (d *datagram) checksumFits(transport []byte) bool {
 	if d.checksum == 0 {
-		return d.source.Addr().Is4()
+		return d.source.isIPv4
 	}
 	length := d.length + udpHeader
 	pseudoHeader := sum(d.addresses, protocolUDP+uint32(length))
 	return fold(sum(transport[:length], pseudoHeader)) == 0xffff
+}
+
+// headerFits verifies the checksum of an IPv4 header, which is whole words long; their byte order does not matter to it.
+func headerFits(header []byte) bool {
+	var total uint64
+	for ; len(header) >= 4; header = header[4:] {
+		total += uint64(binary.NativeEndian.Uint32(header))
+	}
+	return fold(uint32(total>>32+total&0xffffffff)) == 0xffff
 }
 
 // sum adds 16-bit words; 64 KiB do not overflow it.

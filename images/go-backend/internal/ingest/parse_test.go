@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"testing"
 )
 
@@ -43,33 +44,60 @@ func TestParseFrame(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			frame := test.frame.frame(payload)
-			parsed, problem := parseFrame(frame, test.verify)
+			var parsed datagram
+			problem := parsed.parse(frame, test.verify)
 			if problem != test.want {
 				t.Fatalf("cause %d, want %d", problem, test.want)
 			}
 			if problem != noCause {
 				return
 			}
-			if got := frame[parsed.offset:][:parsed.length]; !bytes.Equal(got, payload) || parsed.source != test.frame.from || parsed.port != 514 {
-				t.Errorf("payload %q, source %s, port %d", got, parsed.source, parsed.port)
+			if got := frame[parsed.offset:][:parsed.length]; !bytes.Equal(got, payload) || parsed.source != endpointOf(test.frame.from) || parsed.port != 514 {
+				t.Errorf("payload %q, source %v, port %d", got, parsed.source, parsed.port)
 			}
 		})
+	}
+}
+
+func endpointOf(address netip.AddrPort) endpoint {
+	made := endpoint{port: address.Port(), isIPv4: address.Addr().Is4()}
+	copy(made.address[:], address.Addr().AsSlice())
+	return made
+}
+
+// TestIPv4HeaderChecksum compares with RFC 1071 the slow way, for every length of a header and every bit.
+func TestIPv4HeaderChecksum(t *testing.T) {
+	for words := 5; words <= 15; words++ {
+		header := bytes.Repeat([]byte{0xff, 0x80, 0x01, 0xfe}, words)
+		binary.BigEndian.PutUint16(header[10:], 0)
+		binary.BigEndian.PutUint16(header[10:], referenceChecksum(header))
+		if !headerFits(header) {
+			t.Errorf("%d words: refused", words)
+		}
+		for bit := range len(header) * 8 {
+			header[bit/8] ^= 1 << (bit % 8)
+			if headerFits(header) != (referenceChecksum(header) == 0) {
+				t.Errorf("%d words, bit %d wrong: %t", words, bit, headerFits(header))
+			}
+			header[bit/8] ^= 1 << (bit % 8)
+		}
 	}
 }
 
 // TestEveryPayloadLengthIsVerified covers odd and even lengths, where the last byte of the checksum differs.
 func TestEveryPayloadLengthIsVerified(t *testing.T) {
 	payload := bytes.Repeat([]byte{0xff, 0x80, 0x01}, 500)
+	var parsed datagram
 	for length := range len(payload) + 1 {
 		for _, base := range []builder{to4(1), to6(65535)} {
 			frame := base.frame(payload[:length])
-			parsed, problem := parseFrame(frame, true)
+			problem := parsed.parse(frame, true)
 			if problem != noCause || parsed.length != length {
 				t.Fatalf("%d bytes to %s: cause %d, length %d", length, base.to, problem, parsed.length)
 			}
 			if length > 0 {
 				frame[len(frame)-1] ^= 0x40
-				if _, problem := parseFrame(frame, true); problem != badChecksum {
+				if problem := parsed.parse(frame, true); problem != badChecksum {
 					t.Fatalf("%d bytes to %s, one bit wrong: cause %d", length, base.to, problem)
 				}
 			}
@@ -87,7 +115,8 @@ func FuzzParseFrame(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		for _, verify := range []bool{false, true} {
-			parsed, problem := parseFrame(frame, verify)
+			var parsed datagram
+			problem := parsed.parse(frame, verify)
 			if problem == noCause && (parsed.offset < 42 || parsed.length < 0 || parsed.offset+parsed.length > len(frame)) {
 				t.Errorf("payload at %d of %d bytes in a frame of %d", parsed.offset, parsed.length, len(frame))
 			}

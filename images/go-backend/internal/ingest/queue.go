@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"log/slog"
-	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -25,7 +24,8 @@ func listOf(subscription int) int { return ownList + 1 + subscription }
 // queue is a receive queue: slots, what lies in them, and the goroutine that fills them.
 type queue struct {
 	name     string
-	number   int // among the AF_XDP queues, as the interface numbers them
+	streams  []*stream // by number
+	number   int       // among the AF_XDP queues, as the interface numbers them
 	pool     *slotpool.Pool
 	list     *slotpool.List
 	records  []record // by slot
@@ -40,16 +40,17 @@ type kernelCounters struct {
 	ringFull, fillEmpty atomic.Uint64
 }
 
-// record describes the datagram in a slot.
+// record describes the datagram in a slot; one cache line without pointers.
 type record struct {
-	stream         *stream
-	source         netip.AddrPort
 	received       int64 // nanoseconds since 1970
-	offset, length uint32
 	sequence       uint64
+	offset, length uint32
+	source         endpoint
+	stream         uint8 // its number
 	// Guarded by the stream's mutex.
-	references int32
 	delivered  bool
+	references int32
+	_          [10]byte
 }
 
 // reference is a subscription's hold on a datagram.
@@ -60,6 +61,10 @@ type reference struct {
 
 func (r reference) record() *record {
 	return &r.queue.records[r.slot]
+}
+
+func (r reference) stream() *stream {
+	return r.queue.streams[r.record().stream]
 }
 
 func (r reference) payload() []byte {
@@ -74,7 +79,7 @@ type place struct {
 }
 
 // newQueue makes the slots: `own` for the queue's goroutine and the kernel, and the share of every subscription.
-func newQueue(name string, own, slotBytes int, options Options, at place) (*queue, error) {
+func newQueue(name string, own, slotBytes int, streams []*stream, options Options, at place) (*queue, error) {
 	lists := listOf(options.Subscriptions)
 	slots := own + options.Subscriptions*options.SubscriptionDatagrams + lists*slotpool.Stranded
 	pool, err := slotpool.New(slotpool.Options{Slots: slots, SlotBytes: slotBytes, Lists: lists, Node: at.node})
@@ -82,7 +87,7 @@ func newQueue(name string, own, slotBytes int, options Options, at place) (*queu
 		return nil, err
 	}
 	made := &queue{
-		name: name, pool: pool, list: pool.List(ownList), records: make([]record, slots),
+		name: name, streams: streams, pool: pool, list: pool.List(ownList), records: make([]record, slots),
 		accepted: make([]slotpool.Slot, 0, receiveBatch), cpus: at.cpus,
 	}
 	made.logMemory()

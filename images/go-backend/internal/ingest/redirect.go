@@ -147,7 +147,7 @@ func (i *Ingest) openQueues(from Source, count int) (err error) {
 		}
 	}
 	// Last, because from here on the program redirects.
-	i.redirect.follower, err = followAddresses(i.streams, from.Maps.Destinations)
+	i.redirect.follower, err = followAddresses(i.streams, from.Maps)
 	return err
 }
 

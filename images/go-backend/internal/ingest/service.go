@@ -120,8 +120,8 @@ func (s *Subscription) message(batch []reference) *ingestv1.SubscribeResponse {
 	datagrams, list := make([]ingestv1.Datagram, len(batch)), make([]*ingestv1.Datagram, len(batch))
 	for i, held := range batch {
 		record, datagram := held.record(), &datagrams[i]
-		datagram.Port, datagram.Sequence = uint32(record.stream.port), record.sequence
-		datagram.SourceAddress, datagram.SourcePort = record.source.Addr().AsSlice(), uint32(record.source.Port())
+		datagram.Port, datagram.Sequence = uint32(held.stream().port), record.sequence
+		datagram.SourceAddress, datagram.SourcePort = record.source.bytes(), uint32(record.source.port)
 		datagram.ReceiveTimeUnixNano, datagram.Payload = uint64(record.received), held.payload()
 		list[i] = datagram
 	}

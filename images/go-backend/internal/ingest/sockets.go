@@ -49,7 +49,7 @@ type portSocket struct {
 
 // openSockets binds every port. Errors name the port that another program has.
 func openSockets(number int, streams []*stream, options Options, at place) (*sockets, error) {
-	made, err := newQueue("socket-"+strconv.Itoa(number), receiveBatch, options.DatagramBytes, options, at)
+	made, err := newQueue("socket-"+strconv.Itoa(number), receiveBatch, options.DatagramBytes, streams, options, at)
 	if err != nil {
 		return nil, err
 	}
@@ -171,9 +171,9 @@ func (s *sockets) take(stream *stream, count int) {
 		if message.header.Flags&unix.MSG_TRUNC != 0 {
 			found.cause = oversized
 		}
-		s.records[found.slot] = record{
-			stream: stream, source: sender(&s.senders[i]), received: now, length: message.length,
-		}
+		record := &s.records[found.slot]
+		record.received, record.source, record.stream = now, sender(&s.senders[i]), uint8(stream.number)
+		record.offset, record.length = 0, message.length
 		batch = append(batch, found)
 	}
 	s.handOff(batch)
@@ -182,12 +182,20 @@ func (s *sockets) take(stream *stream, count int) {
 	}
 }
 
-func sender(raw *unix.RawSockaddrInet6) netip.AddrPort {
+func sender(raw *unix.RawSockaddrInet6) endpoint {
 	if raw.Family == unix.AF_INET {
 		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(raw))
-		return netip.AddrPortFrom(netip.AddrFrom4(four.Addr), networkOrder(four.Port))
+		made := endpoint{port: networkOrder(four.Port), isIPv4: true}
+		copy(made.address[:], four.Addr[:])
+		return made
 	}
-	return netip.AddrPortFrom(netip.AddrFrom16(raw.Addr).Unmap(), networkOrder(raw.Port))
+	made := endpoint{address: raw.Addr, port: networkOrder(raw.Port)}
+	if mapped := netip.AddrFrom16(raw.Addr); mapped.Is4In6() {
+		made.isIPv4 = true
+		made.address = [16]byte{}
+		copy(made.address[:4], raw.Addr[12:])
+	}
+	return made
 }
 
 // networkOrder reads a port that the kernel left in network byte order.

@@ -163,8 +163,8 @@ func (s *Subscription) pop(batch []reference, most int) []reference {
 // settle ends the hold on a batch: it was sent or it is given up.
 func (s *Subscription) settle(batch []reference, sent bool) {
 	for start := 0; start < len(batch); {
-		stream, end := batch[start].record().stream, start+1
-		for end < len(batch) && batch[end].record().stream == stream {
+		stream, end := batch[start].stream(), start+1
+		for end < len(batch) && batch[end].stream() == stream {
 			end++
 		}
 		stream.settle(batch[start:end], sent, s.number)

@@ -7,6 +7,7 @@ package slotpool
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"sync"
 )
 
@@ -35,6 +36,7 @@ const AnyNode = -1
 type Pool struct {
 	memory    memory
 	slotBytes int
+	shift     int // of slotBytes
 	slots     int
 	lists     []*List
 	guard     guard
@@ -54,7 +56,7 @@ func New(options Options) (*Pool, error) {
 		return nil, err
 	}
 	pool := &Pool{
-		memory: mapped, slotBytes: options.SlotBytes, slots: options.Slots,
+		memory: mapped, slotBytes: options.SlotBytes, shift: bits.TrailingZeros(uint(options.SlotBytes)), slots: options.Slots,
 		depot: make([]Slot, options.Slots), lists: make([]*List, options.Lists),
 	}
 	for i := range pool.depot {
@@ -89,6 +91,9 @@ func (p *Pool) Slots() int { return p.slots }
 
 // SlotBytes is the length of a slot.
 func (p *Pool) SlotBytes() int { return p.slotBytes }
+
+// SlotAt is the slot that an offset into Memory lies in.
+func (p *Pool) SlotAt(offset uint64) Slot { return Slot(offset >> p.shift) }
 
 // Memory is the whole mapping, slot after slot; longer than the slots where pages are.
 func (p *Pool) Memory() []byte { return p.memory.bytes }

@@ -1,7 +1,7 @@
 package xdp
 
 import (
-	"log/slog"
+	"fmt"
 
 	"github.com/cilium/ebpf"
 )
@@ -20,20 +20,34 @@ type IngestMaps struct {
 	Destinations *ebpf.Map
 	Sockets      *ebpf.Map
 	Sequences    *ebpf.Map
+	states       *ebpf.Map
 }
 
-// IngestMaps belong to the program, which closes them; false where none was loaded. Asking for them makes the program
-// look for the ingest's datagrams, which costs every other datagram a look-up.
+// IngestMaps belong to the program, which closes them; false where none was loaded.
 func (a *Attachment) IngestMaps() (IngestMaps, bool) {
 	if a.program == nil {
 		return IngestMaps{}, false
 	}
 	objects := &a.program.objects
-	if err := objects.IngestWanted.Set(true); err != nil {
-		slog.Error("the XDP program does not look for the ingest's datagrams", "error", err)
-		return IngestMaps{}, false
-	}
 	return IngestMaps{
 		Destinations: objects.IngestDestinations, Sockets: objects.IngestSockets, Sequences: objects.IngestSequences,
+		states: objects.IngestStates,
 	}, true
+}
+
+// Changed makes the program see a change of Destinations. While the ingest is wanted, the program looks every datagram
+// up; otherwise it spares itself that, and redirects none.
+func (m IngestMaps) Changed(wanted bool) error {
+	var state guardIngestState
+	if err := m.states.Lookup(uint32(0), &state); err != nil {
+		return fmt.Errorf("read the ingest's state: %w", err)
+	}
+	state.Version, state.Wanted = max(state.Version+1, 1), 0
+	if wanted {
+		state.Wanted = 1
+	}
+	if err := m.states.Put(uint32(0), &state); err != nil {
+		return fmt.Errorf("tell the program about the ingest's change: %w", err)
+	}
+	return nil
 }

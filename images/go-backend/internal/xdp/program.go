@@ -93,7 +93,7 @@ func (p *Program) replacements() map[string]*ebpf.Map {
 	return map[string]*ebpf.Map{
 		"buckets": own.Buckets, "chains": own.Chains, "conditions": own.Conditions, "counters": own.Counters,
 		"fail_safe_ports": own.FailSafePorts, "current_packet": own.CurrentPacket, "generation": own.Generation,
-		"ingest_destinations": own.IngestDestinations, "ingest_sequences": own.IngestSequences,
+		"ingest_answers": own.IngestAnswers, "ingest_states": own.IngestStates, "ingest_destinations": own.IngestDestinations, "ingest_sequences": own.IngestSequences,
 		"ingest_sockets": own.IngestSockets, "memory": own.Memory, "ipv4_prefixes": own.Ipv4Prefixes, "ipv6_prefixes": own.Ipv6Prefixes,
 		"policies": own.Policies, "rule_counters": own.RuleCounters, "samplers": own.Samplers, "samples": own.Samples,
 	}

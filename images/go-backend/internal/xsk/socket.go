@@ -110,11 +110,6 @@ func (s *Socket) FillSlots(pool *slotpool.Pool, slots []slotpool.Slot) int {
 	return int(count)
 }
 
-// SlotOf is the slot that an address lies in.
-func SlotOf(pool *slotpool.Pool, address uint64) slotpool.Slot {
-	return slotpool.Slot(address / uint64(pool.SlotBytes()))
-}
-
 // Kick makes the kernel send what TX holds. In copy mode it also is what sends it, so that a full ring needs a kick.
 func (s *Socket) Kick() error {
 	_, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(s.fd), 0, 0, unix.MSG_DONTWAIT, 0, 0)

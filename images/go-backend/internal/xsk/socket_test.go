@@ -105,7 +105,7 @@ func (e *end) transmit(number uint64) bool {
 func (e *end) reclaim() uint32 {
 	sent := e.Completion.Available(ringSize)
 	for offset := range sent {
-		e.list.Put(SlotOf(e.pool, e.Completion.Get(offset)))
+		e.list.Put(e.pool.SlotAt(e.Completion.Get(offset)))
 	}
 	e.Completion.Release(sent)
 	return sent
@@ -117,7 +117,7 @@ func (e *end) receive(t *testing.T, next uint64) uint64 {
 	count := e.RX.Available(ringSize)
 	for offset := range count {
 		descriptor := e.RX.Get(offset)
-		slot := SlotOf(e.pool, descriptor.Addr)
+		slot := e.pool.SlotAt(descriptor.Addr)
 		start := descriptor.Addr % uint64(e.pool.SlotBytes())
 		frame := e.pool.Bytes(slot)[start:][:descriptor.Len]
 		if got := binary.BigEndian.Uint64(frame[14:]); got != next || len(frame) != frameBytes || frame[frameBytes-1] != byte(next) {

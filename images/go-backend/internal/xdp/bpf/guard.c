@@ -195,9 +195,6 @@ static __always_inline int judge(struct packet *packet)
 	return verdict == UNDECIDED ? judge_by_policy(packet) : verdict;
 }
 
-// Whether there is an ingest at all.
-volatile bool ingest_wanted = false;
-
 // Offers a datagram that passed to the ingest.
 __noinline int offer(struct xdp_md *context, struct packet *packet)
 {
@@ -231,7 +228,7 @@ int guard(struct xdp_md *context)
 	packet->now = clock();
 	parse(context, packet);
 	int verdict = judge(packet);
-	if (verdict < REDIRECT_INGEST && ingest_wanted && is_datagram(packet) &&
+	if (verdict < REDIRECT_INGEST && is_datagram(packet) && ingest_is_wanted() &&
 	    offer(context, packet) == XDP_REDIRECT)
 		verdict = REDIRECT_INGEST;
 	count(verdict, packet);

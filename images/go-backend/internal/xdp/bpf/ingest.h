@@ -7,8 +7,6 @@
 #define INGEST_STREAMS 64 // ports
 #define INGEST_QUEUES 64
 #define INGEST_DESTINATIONS 8192 // ports times addresses of the node
-#define INGEST_VLAN_TAGS 2
-#define INGEST_FRAGMENT_MASK 0x3fff // "more fragments" and the offset
 
 // A port on one of the node's own addresses: what is routed on to a pod is not ours.
 struct ingest_destination {
@@ -25,6 +23,33 @@ struct {
 	__uint(max_entries, INGEST_DESTINATIONS);
 } ingest_destinations SEC(".maps");
 
+// What user space says about the ingest as a whole. Not a variable: both variants of the program share maps only.
+struct ingest_state {
+	__u32 wanted;
+	__u32 version; // of `ingest_destinations`, at least 1; another one after every change
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct ingest_state);
+	__uint(max_entries, 1);
+} ingest_states SEC(".maps");
+
+// The last answer of `ingest_destinations`: mostly the next datagram goes to the same place.
+struct ingest_answer {
+	struct ingest_destination destination;
+	__u32 version; // for which it holds
+	__u32 stream; // or INGEST_STREAMS
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct ingest_answer);
+	__uint(max_entries, 1);
+} ingest_answers SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
 	__type(key, __u32);
@@ -40,17 +65,53 @@ struct {
 	__uint(max_entries, INGEST_QUEUES * INGEST_STREAMS);
 } ingest_sequences SEC(".maps");
 
+static __always_inline bool ingest_is_wanted(void)
+{
+	__u32 first = 0;
+	struct ingest_state *state = bpf_map_lookup_elem(&ingest_states, &first);
+
+	return state && state->wanted;
+}
+
+static __always_inline bool ingest_same(const struct ingest_destination *one, const struct ingest_destination *other)
+{
+	const __u32 *first = (const void *)one, *second = (const void *)other;
+
+	return first[0] == second[0] && first[1] == second[1] && first[2] == second[2] && first[3] == second[3] &&
+	       first[4] == second[4];
+}
+
+// The number of the stream for a destination, or INGEST_STREAMS. The version is read before the look-up: an answer that
+// a change overtakes is of the version before it.
+static __always_inline __u32 ingest_stream(const struct ingest_destination *destination)
+{
+	__u32 first = 0;
+	struct ingest_state *state = bpf_map_lookup_elem(&ingest_states, &first);
+	struct ingest_answer *answer = bpf_map_lookup_elem(&ingest_answers, &first);
+
+	if (!state || !answer)
+		return INGEST_STREAMS;
+	__u32 version = *(volatile __u32 *)&state->version;
+	if (answer->version == version && ingest_same(&answer->destination, destination))
+		return answer->stream;
+	__u32 *stream = bpf_map_lookup_elem(&ingest_destinations, destination);
+	answer->destination = *destination;
+	answer->version = version;
+	answer->stream = stream ? *stream : INGEST_STREAMS;
+	return answer->stream;
+}
+
 // Redirects a datagram for `destination`, or returns XDP_PASS where that is no ingest port or has no socket.
 //
 // The redirected frame's first 8 bytes, otherwise its Ethernet addresses, become its number in the stream of its
 // queue, in the machine's byte order. So the reader learns exactly what the kernel dropped, port by port.
 static __always_inline int ingest_redirect(struct xdp_md *context, const struct ingest_destination *destination)
 {
-	__u32 *stream = bpf_map_lookup_elem(&ingest_destinations, destination);
-	if (!stream || *stream >= INGEST_STREAMS)
+	__u32 stream = ingest_stream(destination);
+	if (stream >= INGEST_STREAMS)
 		return XDP_PASS;
 	__u32 queue = context->rx_queue_index;
-	__u32 index = queue * INGEST_STREAMS + *stream;
+	__u32 index = queue * INGEST_STREAMS + stream;
 	__u64 *sequence = bpf_map_lookup_elem(&ingest_sequences, &index);
 	__u64 *number = (void *)(long)context->data;
 
@@ -60,74 +121,4 @@ static __always_inline int ingest_redirect(struct xdp_md *context, const struct 
 	if (action == XDP_REDIRECT)
 		*number = __sync_fetch_and_add(sequence, 1) + 1;
 	return action;
-}
-
-static __always_inline bool ingest_ipv4(struct xdp_md *context, __u32 offset, struct ingest_destination *destination,
-					__u32 *transport)
-{
-	struct iphdr header;
-
-	if (bpf_xdp_load_bytes(context, offset, &header, sizeof(header)) || header.version != 4 || header.ihl < 5)
-		return false;
-	// The network stack puts fragments together; the ports' ordinary sockets get the result.
-	if (header.protocol != IPPROTO_UDP || header.frag_off & bpf_htons(INGEST_FRAGMENT_MASK))
-		return false;
-	destination->address[10] = destination->address[11] = 0xff;
-	__builtin_memcpy(destination->address + 12, &header.daddr, sizeof(header.daddr));
-	*transport = offset + header.ihl * 4;
-	return true;
-}
-
-static __always_inline bool ingest_ipv6(struct xdp_md *context, __u32 offset, struct ingest_destination *destination,
-					__u32 *transport)
-{
-	struct ipv6hdr header;
-
-	if (bpf_xdp_load_bytes(context, offset, &header, sizeof(header)) || header.version != 6 ||
-	    header.nexthdr != IPPROTO_UDP)
-		return false;
-	__builtin_memcpy(destination->address, &header.daddr, sizeof(header.daddr));
-	*transport = offset + sizeof(header);
-	return true;
-}
-
-// Finds where an unfragmented UDP datagram goes; false for every other packet.
-static __always_inline bool ingest_parse(struct xdp_md *context, struct ingest_destination *destination)
-{
-	struct ethhdr ethernet;
-	struct udphdr udp;
-	__u32 offset = sizeof(ethernet), transport;
-
-	if (bpf_xdp_load_bytes(context, 0, &ethernet, sizeof(ethernet)))
-		return false;
-	__be16 protocol = ethernet.h_proto;
-
-	for (int i = 0; i < INGEST_VLAN_TAGS; i++) {
-		__be16 tag[2];
-
-		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
-			break;
-		if (bpf_xdp_load_bytes(context, offset, tag, sizeof(tag)))
-			return false;
-		protocol = tag[1];
-		offset += sizeof(tag);
-	}
-	if (protocol == bpf_htons(ETH_P_IP)) {
-		if (!ingest_ipv4(context, offset, destination, &transport))
-			return false;
-	} else if (protocol != bpf_htons(ETH_P_IPV6) || !ingest_ipv6(context, offset, destination, &transport)) {
-		return false;
-	}
-	if (bpf_xdp_load_bytes(context, transport, &udp, sizeof(udp)))
-		return false;
-	destination->port = udp.dest;
-	return true;
-}
-
-// Parses and redirects, for a program that has not parsed the packet itself.
-static __always_inline int ingest(struct xdp_md *context)
-{
-	struct ingest_destination destination = {};
-
-	return ingest_parse(context, &destination) ? ingest_redirect(context, &destination) : XDP_PASS;
 }
