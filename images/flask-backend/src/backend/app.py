@@ -148,6 +148,8 @@ def build_services(settings: Settings) -> Services:
     fence = AddressFence(settings.webhook_networks)
     streams = StreamSlots(settings.stream_limit, threading.Event())
     metrics.streams.set_function(lambda: streams.open)
+    throttle = LoginThrottle(redis)
+    metrics.throttle_degraded.set_function(lambda: throttle.counters.degraded)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -157,7 +159,7 @@ def build_services(settings: Settings) -> Services:
         redis=redis,
         hasher=PasswordHasher(settings.password_hash_cost),
         tokens=TokenIssuer(KeyRing(settings.jwt_signing_key_file)),
-        throttle=LoginThrottle(redis),
+        throttle=throttle,
         fast_path=FastPath(settings.go_backend_target, settings.go_backend_tls),
         queue=JobQueue(settings),
         events=EventHub(shards),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import structlog
 
-from backend.tracing import outgoing_headers
+from backend.tracing import client_span, end_client_span, outgoing_headers
 
 REQUEST_ID = "x-request-id"
 _Fields = collections.namedtuple("_Fields", "method timeout metadata credentials wait_for_ready compression")
@@ -19,19 +20,22 @@ class _Details(_Fields, grpc.ClientCallDetails):
     pass
 
 
-class RequestIdInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Sends the id of the request (or job) on whose behalf a call is made, so that one id finds all logs."""
+class CallInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    """Sends the id of the request (or job) on whose behalf a call is made, so that one id finds all logs.
+
+    The call is a span of that request's trace.
+    """
 
     def intercept_unary_unary(self, continuation, client_call_details, request):
-        return continuation(_with_id(client_call_details), request)
+        return _traced(continuation, client_call_details, request)
 
     def intercept_unary_stream(self, continuation, client_call_details, request):
-        return continuation(_with_id(client_call_details), request)
+        return _traced(continuation, client_call_details, request)
 
 
-class _StreamRequestId(grpc.StreamUnaryClientInterceptor):
+class _StreamCallInterceptor(grpc.StreamUnaryClientInterceptor):
     def intercept_stream_unary(self, continuation, client_call_details, request_iterator):
-        return continuation(_with_id(client_call_details), request_iterator)
+        return _traced(continuation, client_call_details, request_iterator)
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,28 @@ def open_channel(address: str, server_name: str, tls: Tls | None, options: list[
 
 def intercepted(channel: grpc.Channel) -> grpc.Channel:
     """The channel, whose calls carry the request id."""
-    return grpc.intercept_channel(channel, RequestIdInterceptor(), _StreamRequestId())
+    return grpc.intercept_channel(channel, CallInterceptor(), _StreamCallInterceptor())
 
 
-def _with_id(details: grpc.ClientCallDetails) -> grpc.ClientCallDetails:
+def _traced(continuation: Callable, details: grpc.ClientCallDetails, request):
+    service, _, method = details.method.strip("/").rpartition("/")
+    attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
+    started = client_span(f"{service}/{method}", attributes)
+    call = continuation(_with_id(details, started), request)
+    if started:
+        call.add_done_callback(lambda ended: _end(started, ended.code()))
+    return call
+
+
+def _end(started, code: grpc.StatusCode) -> None:
+    started.set_attribute("rpc.grpc.status_code", code.value[0])
+    end_client_span(started, "" if code is grpc.StatusCode.OK else code.name)
+
+
+def _with_id(details: grpc.ClientCallDetails, caller) -> grpc.ClientCallDetails:
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     own = [(REQUEST_ID, request_id)] if request_id else []
-    metadata = [*(details.metadata or ()), *own, *outgoing_headers()]
+    metadata = [*(details.metadata or ()), *own, *outgoing_headers(caller)]
     return _Details(
         details.method, details.timeout, metadata, details.credentials, details.wait_for_ready, details.compression
     )

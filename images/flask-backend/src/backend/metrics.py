@@ -44,12 +44,29 @@ class Metrics:
             registry=self.registry,
         )
         self.logins = Counter("login_attempts", "Login attempts", ["outcome"], registry=self.registry)
+        self.throttled = Counter(
+            "throttled_attempts",
+            "Attempts refused unseen, by what there were too many of",
+            ["kind", "scope"],
+            registry=self.registry,
+        )
+        self.throttle_degraded = Gauge(
+            "throttle_degraded",
+            "1 while attempts are counted in this process, since Redis is away",
+            registry=self.registry,
+        )
         self.jobs = Counter("jobs_finished", "Background jobs that ended", ["kind", "state"], registry=self.registry)
         self.streams = Gauge(
             "event_streams_open", "Live streams, each with a thread of its own", registry=self.registry
         )
         self.waiting = Gauge(
             "background_waiting", "Rows of background work by kind and state", ["what", "state"], registry=self.registry
+        )
+        self.oldest = Gauge(
+            "background_oldest_seconds",
+            "Age of the oldest row of background work that waits",
+            ["what"],
+            registry=self.registry,
         )
         self.webhooks = Counter("webhook_attempts", "Tries to deliver a webhook", ["outcome"], registry=self.registry)
         self.guard_pushes = Counter(
@@ -63,9 +80,9 @@ class Metrics:
         )
 
     def count_login(self, outcome: str) -> None:
-        """Count an attempt to sign in: `accepted`, `challenged` (its second step follows), `refused` or `throttled`."""
+        """Count an attempt to sign in: `accepted`, `challenged` (its second step follows), `refused`, `throttled`, `busy`."""
         self.logins.labels(outcome).inc()
-        if outcome != "challenged":
+        if outcome not in ("challenged", "busy"):
             self.traffic.count("logins" if outcome == "accepted" else "refused_logins")
 
 

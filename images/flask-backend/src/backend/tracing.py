@@ -5,8 +5,9 @@ The exporter reads the other `OTEL_*` variables itself (headers, sampler, resour
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from flask import Flask, Response, g, request
 
@@ -14,6 +15,8 @@ from backend.config import Settings
 
 _tracer = None
 _QUIET = {"/healthz", "/readyz", "/metrics"}
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b")
+_MAX_STATEMENT = 2000
 
 
 def configure_tracing(settings: Settings, service: str = "flask-backend") -> None:
@@ -52,14 +55,72 @@ def span(name: str, **attributes) -> Iterator[None]:
         yield
 
 
-def outgoing_headers() -> list[tuple[str, str]]:
-    """Headers (or gRPC metadata) by which the callee's spans join this trace."""
+def statement_span(system: str, statement: str):
+    """Context in which an SQL statement runs, as a part of what goes on; its literals are left out."""
+    if _tracer is None:
+        return nullcontext()
+    text = _LITERAL.sub("?", statement)[:_MAX_STATEMENT]
+    name = statement.split(None, 1)[0].upper()
+    return _client_block(name, {"db.system.name": system, "db.operation.name": name, "db.query.text": text})
+
+
+def redis_span(operation: str):
+    """Context in which Redis is asked, as a part of what goes on."""
+    if _tracer is None:
+        return nullcontext()
+    return _client_block(operation, {"db.system.name": "redis", "db.operation.name": operation})
+
+
+@contextmanager
+def _client_block(name: str, attributes: dict) -> Iterator[None]:
+    started = client_span(name, attributes)
+    if started is None:
+        yield
+        return
+    try:
+        yield
+    except Exception as error:
+        # The text of an error may quote values of a row.
+        end_client_span(started, type(error).__name__)
+        raise
+    end_client_span(started)
+
+
+def client_span(name: str, attributes: dict):
+    """A started span of a call to another server, or None where nothing is traced; end it by `end_client_span`."""
+    if _tracer is None:
+        return None
+    from opentelemetry import trace
+
+    # What loops do on their own belongs to no trace.
+    if not trace.get_current_span().get_span_context().is_valid:
+        return None
+    return _tracer.start_span(name, kind=trace.SpanKind.CLIENT, attributes=attributes)
+
+
+def end_client_span(started, error: str = "") -> None:
+    """End the span; `error` is the kind of failure, no text of it."""
+    if error:
+        from opentelemetry.trace import Status, StatusCode
+
+        started.set_attribute("error.type", error)
+        started.set_status(Status(StatusCode.ERROR))
+    started.end()
+
+
+def outgoing_headers(caller=None) -> list[tuple[str, str]]:
+    """Headers (or gRPC metadata) by which the callee's spans join this trace.
+
+    Args:
+        caller: the span of the call; by default the one that goes on.
+    """
     if _tracer is None:
         return []
+    from opentelemetry import trace
     from opentelemetry.propagate import inject
 
     carrier: dict[str, str] = {}
-    inject(carrier)
+    inject(carrier, trace.set_span_in_context(caller) if caller else None)
     return list(carrier.items())
 
 

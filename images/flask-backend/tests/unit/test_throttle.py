@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 from api_client import ApiClient, assert_problem
 
+from backend.app import create_app
 from backend.auth import throttle as module
 from backend.auth.counters import MemoryCounters
 from backend.auth.throttle import ACCOUNT_LIMIT, ADDRESS_LIMIT, PAIR_LIMIT, LoginThrottle, Throttled, network_of
@@ -34,6 +37,50 @@ def test_one_address_guessing_one_account(anonymous):
     assert_problem(answer, 429)
     assert 0 < int(answer.headers["Retry-After"]) <= module.PAIR_WINDOW
     assert login(anonymous, RIGHT, "192.0.2.7").status_code == 200
+
+
+def test_throttled_attempts_are_counted_by_scope(anonymous, services, monkeypatch):
+    def refused(scope: str) -> float:
+        return (
+            services.metrics.registry.get_sample_value("throttled_attempts_total", {"kind": "login", "scope": scope})
+            or 0.0
+        )
+
+    scopes = ("address", "pair", "account")
+    before = {scope: refused(scope) for scope in scopes}
+    for _ in range(PAIR_LIMIT + 1):
+        login(anonymous, WRONG)
+    monkeypatch.setattr(module, "ADDRESS_LIMIT", 3)
+    for number in range(4):
+        login(anonymous, WRONG | {"email": f"{number}@example.com"}, "192.0.2.50")
+    monkeypatch.setattr(module, "ACCOUNT_LIMIT", 1)
+    for number in range(4):
+        login(anonymous, WRONG | {"email": "b@example.com"}, f"192.0.2.{60 + number}")
+    # Beyond the account's limit one attempt a minute goes on.
+    assert {scope: refused(scope) - before[scope] for scope in scopes} == {"address": 1, "pair": 1, "account": 2}
+
+
+def test_busy_logins_are_counted(anonymous, services, monkeypatch):
+    def busy() -> float:
+        return services.metrics.registry.get_sample_value("login_attempts_total", {"outcome": "busy"}) or 0.0
+
+    before = busy()
+    monkeypatch.setattr(services.hasher, "_patience", 0.01)
+    with ExitStack() as stack:
+        while services.hasher._slots.acquire(blocking=False):
+            stack.callback(services.hasher._slots.release)
+        assert_problem(login(anonymous, RIGHT), 503)
+    assert busy() == before + 1
+
+
+def test_a_throttle_without_its_redis_shows_in_the_metrics(settings):
+    def degraded(**values) -> float:
+        services = create_app(settings.model_copy(update=values)).extensions["backend"]
+        begin(services.throttle, "a@example.com", "192.0.2.1")
+        return services.metrics.registry.get_sample_value("throttle_degraded")
+
+    assert degraded() == 0
+    assert degraded(redis_host="127.0.0.1", redis_port=1) == 1
 
 
 def test_retry_after_is_when_the_next_attempt_is_looked_at(anonymous, monkeypatch):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import structlog
 from redis import Redis, RedisError
 
+from backend.tracing import redis_span
+
 log = structlog.get_logger(__name__)
 REDIS_PAUSE_SECONDS = 5
 _MEMORY_ENTRIES = 10_000
@@ -49,6 +51,11 @@ class Counters:
         self._redis_back_at = 0.0
         self.memory = MemoryCounters()
 
+    @property
+    def degraded(self) -> bool:
+        """Whether replicas count apart, because Redis does not answer."""
+        return self._redis is not None and time.monotonic() < self._redis_back_at
+
     def add(self, key: str, amount: int, window: int) -> Count:
         """Add to a counter that is forgotten `window` seconds after it was first used."""
         if self._redis is None or time.monotonic() < self._redis_back_at:
@@ -58,7 +65,8 @@ class Counters:
             pipeline.incrby(key, amount)
             pipeline.expire(key, window, nx=True)
             pipeline.pttl(key)
-            value, _, milliseconds = pipeline.execute()
+            with redis_span("INCRBY"):
+                value, _, milliseconds = pipeline.execute()
             return Count(value, max(milliseconds, 0) / 1000)
         except RedisError as error:
             self._redis_back_at = time.monotonic() + REDIS_PAUSE_SECONDS

@@ -38,7 +38,11 @@ def login(services: Services, email: str, password: str, client: Client) -> dict
     email = fold_email(email)
     attempt = begin_attempt(services, "login", email, client)
     user = services.database.read(lambda db: _find(db, email))
-    fits = services.hasher.check(password, user["password_hash"] if user else None)
+    try:
+        fits = services.hasher.check(password, user["password_hash"] if user else None)
+    except Problem:
+        services.metrics.count_login("busy")
+        raise
     answer = _password_fits(services, user, password, client) if fits and user["is_active"] else None
     if answer is None:
         services.metrics.count_login("refused")
@@ -104,6 +108,7 @@ def begin_attempt(services: Services, kind: str, email: str, client: Client) -> 
         return services.throttle.begin(kind, email, client.address, is_known)
     except Throttled as throttled:
         services.metrics.count_login("throttled")
+        services.metrics.throttled.labels(kind, throttled.scope).inc()
         detail = f"Too many failed attempts; wait {throttled.retry_after} s before the next one."
         raise Problem(429, detail, "throttled", retry_after=throttled.retry_after) from None
 

@@ -24,11 +24,15 @@ SLOW_WINDOW = 60
 
 
 class Throttled(Exception):
-    """Too many attempts. `retry_after` seconds from now the next one is looked at."""
+    """Too many attempts. `retry_after` seconds from now the next one is looked at.
 
-    def __init__(self, seconds: float):
+    `scope` tells of what there were too many: `address`, `pair` (of account and address) or `account`.
+    """
+
+    def __init__(self, seconds: float, scope: str):
         super().__init__(f"{seconds:.0f} s")
         self.retry_after = max(1, math.ceil(seconds))
+        self.scope = scope
 
 
 @dataclass(frozen=True)
@@ -59,18 +63,18 @@ class LoginThrottle:
         name = hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         network = network_of(address)
         limits = (
-            (f"{kind}:{network}", ADDRESS_LIMIT, ADDRESS_WINDOW),
-            (f"{kind}:{name}:{network}", PAIR_LIMIT, PAIR_WINDOW),
+            ("address", f"{kind}:{network}", ADDRESS_LIMIT, ADDRESS_WINDOW),
+            ("pair", f"{kind}:{name}:{network}", PAIR_LIMIT, PAIR_WINDOW),
         )
-        counts = [(self.counters.add(key, 1, window), limit) for key, limit, window in limits]
-        waits = [count.seconds_left for count, limit in counts if count.value > limit]
+        counts = [(scope, self.counters.add(key, 1, window), limit) for scope, key, limit, window in limits]
+        waits = [(count.seconds_left, scope) for scope, count, limit in counts if count.value > limit]
         if waits:
-            raise Throttled(max(waits))
+            raise Throttled(*max(waits))
         account_key = f"{kind}:account:{name}"
         in_total = self.counters.add(account_key, 1, ACCOUNT_WINDOW)
         if in_total.value > ACCOUNT_LIMIT and not is_known():
             self._slow_down(f"{kind}:slow:{name}")
-        windows = [(key, window) for key, _, window in limits]
+        windows = [(key, window) for _, key, _, window in limits]
         return Attempt((*windows, (account_key, ACCOUNT_WINDOW)))
 
     def succeeded(self, attempt: Attempt) -> None:
@@ -81,7 +85,7 @@ class LoginThrottle:
     def _slow_down(self, key: str) -> None:
         turn = self.counters.add(key, 1, SLOW_WINDOW)
         if turn.value > 1:
-            raise Throttled(turn.seconds_left)
+            raise Throttled(turn.seconds_left, "account")
 
 
 def network_of(address: str) -> str:

@@ -11,6 +11,8 @@ from pydal.adapters.postgres import PostgrePsyco
 from pydal.adapters.sqlite import SQLite
 from pydal.connection import ConnectionPool
 
+from backend.tracing import statement_span
+
 SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_BACKSLASH_ESCAPES"
 
 
@@ -18,6 +20,11 @@ class PoolMixin:
     """No ping at checkout (it runs under one lock for all threads); a loss empties the pool instead."""
 
     check_active_connection = False
+    system = ""
+
+    def execute(self, *args, **kwargs):
+        with statement_span(self.system, args[0]):
+            return super().execute(*args, **kwargs)
 
     def begin(self, write: bool) -> None:
         """Start a transaction; the server drivers do so at the first statement."""
@@ -48,6 +55,7 @@ class PostgresAdapter(PoolMixin, PostgrePsyco):
     """psycopg2, connecting at first use rather than in the constructor."""
 
     built = False
+    system = "postgresql"
 
     def get_connection(self, use_pool=True):
         return super().get_connection(use_pool) if self.built else None
@@ -65,6 +73,7 @@ class MySqlAdapter(PoolMixin, MySQL):
     """PyMySQL in strict mode: PyDAL's own hook would silently cut long values."""
 
     drivers = ("pymysql",)
+    system = "mysql"
 
     def connector(self):
         # PyDAL uses the old names of these two arguments.
@@ -85,6 +94,8 @@ class MySqlAdapter(PoolMixin, MySQL):
 @adapters.register_for("pooledsqlite")
 class SqliteAdapter(PoolMixin, SQLite):
     """Write-ahead log, and writers that queue at BEGIN instead of failing at COMMIT."""
+
+    system = "sqlite"
 
     def after_connection(self):
         super().after_connection()

@@ -17,6 +17,7 @@ from backend.database.pool import Pool, PoolStatistics
 from backend.database.replica import Replica, ReplicaUnfit, position
 from backend.database.unit import CURRENT, Unit
 from backend.database_settings import DatabaseSettings
+from backend.tracing import statement_span
 
 TRIES = 5
 MAX_DEADLINE_SECONDS = 60.0
@@ -142,7 +143,8 @@ class Database:
         """Commit this thread's transaction."""
         # PyDAL's close("commit") swallows a failed commit: this is the only place that commits.
         try:
-            self.dal.commit()
+            with statement_span(self.dal._adapter.system, "COMMIT"):
+                self.dal.commit()
         except Exception as error:
             if errors.connection_lost(error):
                 raise errors.UnknownOutcome(errors.summary(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from huey import MemoryHuey, RedisHuey
 from huey.registry import Message
@@ -13,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from backend.config import Settings
+from backend.tracing import redis_span
 
 # Longer than the blocking read of a worker (1 s), short enough for a request that enqueues.
 _SOCKET_TIMEOUT_SECONDS = 2.5
@@ -58,7 +60,8 @@ class JobQueue:
 
     def send(self, job_id: str) -> None:
         """Tell a worker of a job; telling twice is harmless. Raises `QueueUnavailable`."""
-        self._guarded(lambda: self._task(job_id))
+        with redis_span("LPUSH") if not self._in_memory else nullcontext():
+            self._guarded(lambda: self._task(job_id))
 
     def length(self) -> int:
         """Number of messages that no worker has taken yet. Raises `QueueUnavailable`."""
