@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from datetime import timedelta
@@ -202,6 +204,36 @@ def test_redirects_are_not_followed(admin, receiver, local):
     local.step()
     assert len(receiver.requests) == 1
     assert log(admin)[0]["last_error"] == "answered 302"
+
+
+def drip(connection: socket.socket, first: bytes) -> None:
+    """Keep a client waiting: something comes again and again, and never the end."""
+    with contextlib.suppress(OSError):
+        connection.recv(4096)
+        connection.sendall(first)
+        while True:
+            connection.sendall(b"a")
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "first"),
+    [
+        ("http", b"HTTP/1.1 200 OK\r\nX-Endless: "),
+        ("http", b"HTTP/1.1 200 OK\r\n\r\n"),
+        ("https", b"\x16\x03\x03\x40\x00\x02"),  # a handshake record of 16 KiB begins
+    ],
+    ids=["head", "body", "handshake"],
+)
+def test_a_receiver_that_never_ends_is_hung_up_on(monkeypatch, scheme, first):
+    monkeypatch.setattr(outgoing, "TOTAL_SECONDS", 0.6)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: drip(server.accept()[0], first), daemon=True).start()
+        started = time.monotonic()
+        with pytest.raises(TemporarilyFailed, match="took more than"):
+            url = f"{scheme}://127.0.0.1:{server.getsockname()[1]}/"
+            OutgoingClient(AddressFence(LOOPBACK)).call("POST", url, {}, b"{}")
+        assert 0.5 < time.monotonic() - started < 3
 
 
 def test_a_slow_receiver_times_out(admin, receiver, local, monkeypatch):

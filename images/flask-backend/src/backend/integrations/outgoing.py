@@ -7,7 +7,6 @@ bounded answer, a circuit breaker per host, and retries where a call may be repe
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ import pybreaker
 import tenacity
 
 from backend.integrations.addresses import AddressFence, ForbiddenAddress, UnknownHost
+from backend.integrations.deadline import Deadline
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 5.0
@@ -116,23 +116,28 @@ class OutgoingClient:
         # The request goes to the address that was checked; the name is for Host, SNI and the certificate.
         target = httpx2.URL(url).copy_with(host=address)
         named = {**headers, "Host": parts.netloc.rpartition("@")[2]}
-        try:
-            answer = self._send(method, target, named, body, parts.hostname)
-        except (httpx2.TransportError, httpx2.InvalidURL) as error:
-            raise TemporarilyFailed(f"{type(error).__name__}: {error}"[:300]) from None
+        with Deadline(TOTAL_SECONDS) as deadline:
+            try:
+                answer = self._send(method, target, named, body, parts.hostname, deadline)
+            except (httpx2.TransportError, httpx2.InvalidURL) as error:
+                if not deadline.passed:
+                    raise TemporarilyFailed(f"{type(error).__name__}: {error}"[:300]) from None
+            # Also when what came until then looks complete.
+            if deadline.passed:
+                raise TemporarilyFailed(f"the answer took more than {TOTAL_SECONDS:.0f} s")
         if answer.status >= 500 or answer.status == 429:
             raise TemporarilyFailed(f"answered {answer.status}")
         return answer
 
-    def _send(self, method: str, target: httpx2.URL, headers: dict, body: bytes, host: str) -> Answer:
-        end = time.monotonic() + TOTAL_SECONDS
-        options = {"headers": headers, "content": body, "extensions": {"sni_hostname": host}}
+    def _send(
+        self, method: str, target: httpx2.URL, headers: dict, body: bytes, host: str, deadline: Deadline
+    ) -> Answer:
+        extensions = {"sni_hostname": host, "trace": deadline.trace}
+        options = {"headers": headers, "content": body, "extensions": extensions}
         with self._client.stream(method, target, **options) as response:
             received = b""
             for chunk in response.iter_raw(4096):
                 received += chunk
                 if len(received) >= MAX_ANSWER_BYTES:
                     break
-                if time.monotonic() > end:
-                    raise httpx2.ReadTimeout(f"the answer took more than {TOTAL_SECONDS:.0f} s")
             return Answer(response.status_code, received[:MAX_ANSWER_BYTES])
