@@ -17,6 +17,7 @@ from support import eventually, fingerprint, pods
 pytestmark = pytest.mark.functional
 ROTATION = "flask-backend.signingKey.rotation.schedule=0 0 1 1 *"
 SECRET = "secret/flask-backend-keys"
+NO_ROTATION_UNDER_WAY = '{"data": {"next.pem": null, "previous.pem": null}}'
 # In place of a wait of minutes: the last step was long ago, and the kubelet looks at the pods now.
 LONG_AGO = "triptych/key-step-at=2000-01-01T00:00:00+00:00"
 
@@ -34,6 +35,7 @@ def cronjob(platform) -> Iterator[str]:
 def rotation(platform, cronjob: str, replicas) -> Iterator[str]:
     """Name of a running Job that was made from the CronJob."""
     job = f"rotate-{secrets.token_hex(4)}"
+    platform.kubectl("patch", SECRET, "--type=merge", "--patch", NO_ROTATION_UNDER_WAY)
     platform.kubectl("create", "job", f"--from=cronjob/{cronjob}", job)
     yield job
     platform.kubectl("delete", "job", job, "--wait")
