@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Transform, type Readable } from "node:stream";
 import type { Logger } from "pino";
 import type { Dispatcher, Pool } from "undici";
 import { BackendAway } from "./backend.js";
+import { hasBody, receiveBody } from "./body.js";
 import { callerOf } from "./caller.js";
 import type { Metrics } from "./metrics.js";
 import { sendBackendAway, sendProblem } from "./problem.js";
@@ -11,8 +11,6 @@ import type { Refresher } from "./refresh.js";
 import { forgeryIn, isUnsafe } from "./security.js";
 import type { SessionCookies } from "./session.js";
 import type { Streams } from "./streams.js";
-
-export const MAX_BODY_BYTES = 10 * 1024 * 1024;
 
 export interface ProxyDependencies {
   pool: Pool;
@@ -30,15 +28,15 @@ type Method = Dispatcher.HttpMethod;
 interface Forwarded {
   req: IncomingMessage;
   res: ServerResponse;
+  body: Buffer | null;
   authorization?: string;
   access?: string;
 }
 
-class BodyTooLong extends Error {}
 const GONE = new Error("the browser went away, or its session ended");
 
 /**
- * Streams requests to the backend over kept connections; nothing is parsed or buffered here. A browser's request gets
+ * Sends requests, once they are whole, to the backend over kept connections; answers are streamed. A browser's gets
  * the access token of its cookies, one with its own `Authorization` passes untouched, and cookies go no further.
  * It works on Node's own requests, before Express: that is where most of a proxied request's time would go.
  */
@@ -46,42 +44,48 @@ export class BackendProxy {
   constructor(private readonly own: ProxyDependencies) {}
 
   handle(req: IncomingMessage, res: ServerResponse): void {
+    if (!hasBody(req)) return this.authorize(req, res, null);
+    void receiveBody(req, res).then((body) => {
+      if (body) this.authorize(req, res, body);
+    });
+  }
+
+  private authorize(req: IncomingMessage, res: ServerResponse, body: Buffer | null): void {
     const { sessions } = this.own;
-    if (Number(req.headers["content-length"] ?? 0) > MAX_BODY_BYTES) return refuseBody(res);
     const { authorization } = req.headers;
-    if (authorization !== undefined) return this.forward({ req, res, authorization });
+    if (authorization !== undefined) return this.forward({ req, res, body, authorization });
     const { access, refresh } = sessions.read(req);
     if (isUnsafe(req) && (access !== undefined || refresh !== undefined)) {
       const forgery = forgeryIn(req);
       if (forgery) return sendProblem(res, 403, "Forbidden", forgery);
     }
-    if (access) return this.forward({ req, res, authorization: `Bearer ${access}`, access });
-    if (!refresh) return this.forward({ req, res });
-    this.renew(req, res, refresh).catch((error: unknown) => {
+    if (access) return this.forward({ req, res, body, authorization: `Bearer ${access}`, access });
+    if (!refresh) return this.forward({ req, res, body });
+    this.renew({ req, res, body }, refresh).catch((error: unknown) => {
       if (error instanceof BackendAway) return sendBackendAway(res);
       this.own.logger.error({ err: error, request_id: req.headers["x-request-id"] }, "request failed");
       sendProblem(res, 500, "Internal Server Error");
     });
   }
 
-  private async renew(req: IncomingMessage, res: ServerResponse, refreshToken: string): Promise<void> {
+  private async renew(request: Forwarded, refreshToken: string): Promise<void> {
+    const { req, res } = request;
     const { sessions, refresher } = this.own;
     const result = await refresher.refresh(refreshToken, callerOf(req));
     if (result.kind === "refused") {
       sessions.clear(req, res);
-      return this.forward({ req, res });
+      return this.forward(request);
     }
     const access = result.tokens.access_token;
     sessions.write(req, res, result.tokens);
-    this.forward({ req, res, authorization: `Bearer ${access}`, access });
+    this.forward({ ...request, authorization: `Bearer ${access}`, access });
   }
 
   private forward(request: Forwarded, again = false): void {
-    const { req, res, authorization } = request;
+    const { req, res, body, authorization } = request;
     if (res.destroyed) return;
     const { pool, basePath } = this.own;
     const path = (req.url ?? "/").slice(basePath.length);
-    const body = bodyOf(req);
     const repeat = again || body || isUnsafe(req) ? undefined : () => this.forward(request, true);
     const handler = new Exchange(request, this.own, repeat);
     pool.dispatch({ path, method: req.method as Method, headers: requestHeaders(req, authorization), body }, handler);
@@ -140,7 +144,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     // A kept connection that the backend has just closed fails before anything was answered.
     const stale = code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
     if (stale && this.repeat && !res.headersSent) return this.repeat();
-    if (error instanceof BodyTooLong) return refuseBody(res);
     if (code === "UND_ERR_INVALID_ARG") return sendProblem(res, 400, "Bad Request", "The address or a header is malformed.");
     own.metrics.upstreamErrors.inc({ code });
     own.logger.warn({ code, request_id: request.req.headers["x-request-id"] }, "the backend does not answer");
@@ -149,28 +152,4 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
     sendBackendAway(res);
   }
-}
-
-/** The body to send on, cut off where one that does not say its length is beyond the limit; null for none. */
-function bodyOf(req: IncomingMessage): Readable | null {
-  const length = req.headers["content-length"];
-  if (length !== undefined) return length === "0" ? null : req;
-  if (req.headers["transfer-encoding"] === undefined) return null;
-  let seen = 0;
-  const limit = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      seen += chunk.length;
-      if (seen > MAX_BODY_BYTES) done(new BodyTooLong());
-      else done(null, chunk);
-    },
-  });
-  req.once("close", () => {
-    if (!req.readableEnded) limit.destroy(GONE);
-  });
-  return req.pipe(limit);
-}
-
-/** The connection ends with the answer: the rest of the body would have to be read otherwise. */
-function refuseBody(res: ServerResponse): void {
-  sendProblem(res, 413, "Content Too Large", `The limit is ${MAX_BODY_BYTES} bytes.`, { Connection: "close" });
 }

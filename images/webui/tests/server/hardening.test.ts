@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { MAX_BODY_BYTES } from "../../server/proxy.js";
+import { MAX_BODY_BYTES } from "../../server/body.js";
 import type { FakeBackend } from "../fake-backend.js";
 import { appFor, listen, startHarness } from "./harness.js";
 

@@ -1,6 +1,6 @@
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { MAX_BODY_BYTES } from "../../server/proxy.js";
+import { MAX_BODY_BYTES } from "../../server/body.js";
 import { reply, type FakeBackend } from "../fake-backend.js";
 import { appFor, CSRF, signIn, startHarness } from "./harness.js";
 
@@ -44,8 +44,8 @@ describe("proxy", () => {
     expect(backend.seen.at(-1)?.headers.cookie).toBeUndefined();
   });
 
-  it("streams a large body both ways", async () => {
-    const text = "x".repeat(3_000_000);
+  it("passes a large body both ways", async () => {
+    const text = "x".repeat(1_000_000);
     const answer = await request(app).post("/api/v1/echo").set("Authorization", "Bearer own").send({ text }).expect(200);
     expect((answer.body as { body: string }).body).toHaveLength(text.length + '{"text":""}'.length);
   });
