@@ -8,7 +8,7 @@ PYTHON ?= python3
 export PYTHONDONTWRITEBYTECODE := 1
 
 ##@ Run the platform
-.PHONY: up down dev seed-mock-data smoke-test
+.PHONY: up down dev seed-mock-data smoke-test screenshots
 up: tools ## Set up everything and end with the platform on a local kind cluster (PORT=8080)
 	$(PYTHON) ci/up.py
 
@@ -23,6 +23,9 @@ seed-mock-data: ## Fill the running platform with a few items per feature, throu
 
 smoke-test: ## Log in to the running platform and check every component (helm test)
 	$(PYTHON) ci/smoke_test.py
+
+screenshots: ## Take pictures of every page of the running platform into docs/screenshots/
+	$(PYTHON) ci/screenshots.py
 
 ##@ Build
 .PHONY: tools images render

@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-import httpx
 import pytest
+from browsing import PASSWORD, Account, chromium, storage_of
 from pages import ROLES
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from watch import Watch
 
 from support import Api
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
-PASSWORD = "correct horse battery"
-CSRF = {"X-Requested-With": "triptych"}
-
-
-@dataclass(frozen=True)
-class Account:
-    """A user made for the tests."""
-
-    id: int
-    email: str
-    role: str
-    password: str = PASSWORD
-
-    @property
-    def login(self) -> dict[str, str]:
-        return {"email": self.email, "password": self.password}
-
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    assert program, "no Chromium on this machine; run: bash ci/prerequisites.sh"
-    # Chromium's own sandbox cannot start as root.
-    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
     expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=program, args=flags)
+        yield chromium(playwright)
 
 
 @pytest.fixture(scope="session")
@@ -75,17 +48,6 @@ def accounts(new_account) -> dict[str, Account]:
 def sessions(accounts: dict[str, Account], base_url: str) -> dict[str, dict]:
     """A browser's storage with a session of each shared user: logins are slow on purpose, so once is enough."""
     return {role: storage_of(base_url, account) for role, account in accounts.items()}
-
-
-def storage_of(base_url: str, account: Account) -> dict:
-    """Log in as the login page does; the cookies as Playwright stores them."""
-    answer = httpx.post(f"{base_url}/bff/login", json=account.login, headers=CSRF, timeout=15).raise_for_status()
-    attributes = {"path": "/", "domain": httpx.URL(base_url).host, "httpOnly": True, "secure": False}
-    cookies = [
-        {"name": name, "value": value, "sameSite": "Strict", "expires": -1} | attributes
-        for name, value in answer.cookies.items()
-    ]
-    return {"cookies": cookies, "origins": []}
 
 
 @pytest.fixture(scope="session")

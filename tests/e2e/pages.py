@@ -125,10 +125,3 @@ def views() -> list[View]:
         tabs = [View(page, f"{page.path}?tab={tab.id}", (page.content, tab.content), tab.roles) for tab in page.tabs]
         found += tabs or [View(page, page.path, (page.content,), page.roles)]
     return found
-
-
-def sign_in(page: Page, email: str, password: str) -> None:
-    """Fill the form of the login page and send it."""
-    page.get_by_label("Email").fill(email)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 from accessibility import violations
+from browsing import CSRF
 from pages import views
 from playwright.sync_api import Page, expect
 
-from conftest import CSRF
 from support import Api
 
 pytestmark = pytest.mark.functional

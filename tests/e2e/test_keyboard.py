@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 
 import pytest
+from browsing import PASSWORD
 from playwright.sync_api import Locator, Page, expect
 
-from conftest import PASSWORD
 from support import Api
 
 pytestmark = pytest.mark.functional

@@ -8,7 +8,7 @@ import secrets
 import attacker
 import httpx
 import pytest
-from pages import sign_in
+from browsing import sign_in
 from playwright.sync_api import Page, expect
 
 from support import Api

@@ -6,7 +6,7 @@ import re
 
 import httpx
 import pytest
-from pages import sign_in
+from browsing import sign_in
 from playwright.sync_api import BrowserContext, Page, expect
 
 from support import Api

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from pages import sign_in
+from browsing import sign_in
 from playwright.sync_api import Page, expect
 
 from support import ADMIN, Api

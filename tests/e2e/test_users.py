@@ -6,10 +6,9 @@ import re
 import secrets
 
 import pytest
-from pages import sign_in
+from browsing import PASSWORD, sign_in
 from playwright.sync_api import Locator, Page, expect
 
-from conftest import PASSWORD
 from support import Api
 
 pytestmark = pytest.mark.functional

@@ -16,8 +16,8 @@ export interface EventTableProps {
 export function EventTable({ rows, open, onOpen, empty }: EventTableProps) {
   const { t } = useTranslation();
   const columns: Column<AuditEvent>[] = [
-    { id: "occurred_at", header: t("Time"), cell: (event) => <span className="whitespace-nowrap">{formatPrecise(event.occurred_at)}</span> },
-    { id: "actor", header: t("Actor"), className: "wrap-anywhere", cell: (event) => event.actor },
+    { id: "occurred_at", header: t("Time"), cell: (event) => <span className="sm:whitespace-nowrap">{formatPrecise(event.occurred_at)}</span> },
+    { id: "actor", header: t("Actor"), className: "min-w-32 wrap-anywhere", cell: (event) => event.actor },
     { id: "action", header: t("Action"), cell: (event) => <code>{event.action}</code> },
     {
       id: "target",

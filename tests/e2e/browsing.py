@@ -1,0 +1,57 @@
+"""What opens a browser and signs in, for the tests and for `make screenshots`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+
+import httpx
+from playwright.sync_api import Browser, Page, Playwright
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+PASSWORD = "correct horse battery"
+CSRF = {"X-Requested-With": "triptych"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user made for the tests."""
+
+    id: int
+    email: str
+    role: str
+    password: str = PASSWORD
+
+    @property
+    def login(self) -> dict[str, str]:
+        return {"email": self.email, "password": self.password}
+
+
+def chromium(playwright: Playwright) -> Browser:
+    """This machine's Chromium, without a window."""
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    assert program, "no Chromium on this machine; run: bash ci/prerequisites.sh"
+    # Chromium's own sandbox cannot start as root.
+    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+    return playwright.chromium.launch(executable_path=program, args=flags)
+
+
+def sign_in(page: Page, email: str, password: str) -> None:
+    """Fill the form of the login page and send it."""
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def storage_of(base_url: str, account: Account) -> dict:
+    """Log in as the login page does; the cookies as Playwright stores them."""
+    answer = httpx.post(f"{base_url}/bff/login", json=account.login, headers=CSRF, timeout=15).raise_for_status()
+    attributes = {"path": "/", "domain": httpx.URL(base_url).host, "httpOnly": True, "secure": False}
+    cookies = [
+        {"name": name, "value": value, "sameSite": "Strict", "expires": -1} | attributes
+        for name, value in answer.cookies.items()
+    ]
+    return {"cookies": cookies, "origins": []}
