@@ -16,7 +16,7 @@ import pytest
 from servers import MARIADB, MYSQL, POSTGRESQL, ServerContainer
 from shard_data import add, fill, places, quiet
 from unit.test_shards import *
-from unit.test_transfer import environment
+from unit.test_shards_in_use import *
 
 from backend.shards import membership
 from backend.shards.mover import Mover
@@ -43,12 +43,8 @@ def databases(servers, tmp_path_factory) -> dict[str, dict]:
 
 
 def start(settings, *arguments: str) -> subprocess.Popen:
-    variables = environment(settings) | {"SHARDS": ",".join(settings.shards)}
-    for name, shard in settings.shards.items():
-        own = environment(shard)
-        variables |= {f"SHARD_{name.upper()}_{key}": own[key] for key in own if key.startswith("DB_")}
     command = [sys.executable, "-m", "backend", "shards", *arguments]
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE)} | variables
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE)} | shards_environment(settings)
     return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
