@@ -54,7 +54,7 @@ def count_events(shards: Shards, filters: dict) -> int:
     """How many events fit now; while events move between shards, those on their way may be missing."""
     conditions, values = _where(filters)
     sql = "SELECT COUNT(*) AS total FROM audit_events"
-    if shards.layout().members:
+    if shards.databases:
         # Those that may be at their source, too, are counted there.
         arrived = "SELECT 1 FROM shard_arrivals a WHERE a.table_name = 'audit_events' AND a.row_id = audit_events.id"
         conditions = [*conditions, f"NOT EXISTS ({arrived})"]

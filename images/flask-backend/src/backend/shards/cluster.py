@@ -76,6 +76,13 @@ class Shards:
                 self._checked[name] = identity
         return self.databases[name]
 
+    def verify(self, layout: Layout) -> None:
+        """Ask every shard in use anew whether it is the one that it was. Raises `ShardUnavailable`."""
+        with self._lock:
+            self._checked.clear()
+        for member in layout.members:
+            self.database(member.name, layout)
+
     def check(self, name: str, identity: str) -> None:
         """Raise `ShardUnavailable` unless the shard answers, has the right schema and is the one that it was."""
 

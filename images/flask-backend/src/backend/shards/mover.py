@@ -136,6 +136,7 @@ class Mover:
         """Move what a plan says; False when there is more to do, as the layout changed meanwhile."""
         self._hold()
         layout = self._shards.layout()
+        self._shards.verify(layout)
         try:
             for target in layout.sources():
                 for table in TABLES:
