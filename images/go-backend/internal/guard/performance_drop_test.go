@@ -171,16 +171,22 @@ func pin(t testing.TB, thread, cpu int) {
 // receiveRedirected switches GRO on: without it, or an XDP program, a veth takes no redirected frames.
 func receiveRedirected(t *testing.T) {
 	t.Helper()
+	setFeature(t, uplink, unix.ETHTOOL_SGRO, 1)
+}
+
+// setFeature is what ethtool -K does.
+func setFeature(t *testing.T, device string, command, wanted uint32) {
+	t.Helper()
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	must(t, err)
 	defer unix.Close(socket)
-	value := struct{ command, data uint32 }{unix.ETHTOOL_SGRO, 1}
+	value := struct{ command, data uint32 }{command, wanted}
 	request := struct {
 		name [unix.IFNAMSIZ]byte
 		data unsafe.Pointer
 		_    [16]byte
 	}{data: unsafe.Pointer(&value)}
-	copy(request.name[:], uplink)
+	copy(request.name[:], device)
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
 		t.Fatal(errno)
 	}

@@ -71,5 +71,5 @@ func (f *programFigure) write(report *strings.Builder) {
 	for i, name := range f.names {
 		report.WriteString(f.values[i].row(name))
 	}
-	report.WriteString("\nMeasured as root, with CAP_PERFMON; decision 0013 tells how the program avoids the barriers that the verifier adds without it, as in the cluster.\n")
+	report.WriteString("\nMeasured as root, with CAP_PERFMON; decision 0013 tells how the program avoids the barriers that the verifier adds without it, as in the cluster.\n\n")
 }
