@@ -2,13 +2,15 @@ import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@ta
 import { RouterProvider } from "@tanstack/react-router";
 import { ApiError } from "@/api/problem";
 import { Toasts } from "@/components/ui/toast";
+import { permissionsQuery } from "@/features/access/permissions";
+import { endedQuery } from "@/features/auth/session";
 import "@/i18n";
 import { createAppRouter } from "./router";
 
-/** One query client and one router that know each other: an expired session leads back to the login page. */
+/** One query client and one router that know each other: when a session ends, the user is asked to sign in again. */
 export function createApp() {
   const onError = (error: unknown) => {
-    if (error instanceof ApiError && error.status === 401) void leave();
+    if (error instanceof ApiError && error.status === 401) void sessionEnded();
   };
   const queryClient = new QueryClient({
     queryCache: new QueryCache({ onError }),
@@ -17,9 +19,14 @@ export function createApp() {
   });
   const router = createAppRouter(queryClient);
 
-  async function leave(): Promise<void> {
+  async function sessionEnded(): Promise<void> {
     const { pathname, href } = router.state.location;
     if (pathname === "/login") return;
+    if (queryClient.getQueryData(permissionsQuery.queryKey)) {
+      queryClient.setQueryData(endedQuery.queryKey, true);
+      return;
+    }
+    // No page is open yet that could ask.
     await router.navigate({ to: "/login", search: { ended: true, next: href } });
     queryClient.setQueryData(["session"], null);
   }

@@ -5,7 +5,8 @@ import { LoginPage } from "@/features/auth/login-page";
 import { tabOf } from "@/components/ui/tab-search";
 import { permissionsQuery } from "@/features/access/permissions";
 import { parseAuditSearch } from "@/features/audit/search";
-import { configQuery, sessionQuery } from "@/features/auth/session";
+import { useOtherTabs } from "@/features/auth/other-tabs";
+import { configQuery, sessionQuery, type LoginSearch } from "@/features/auth/session";
 import { parseGuardSearch } from "@/features/guard/search";
 import { parseIngestSearch } from "@/features/ingest/search";
 import { parseUsersSearch } from "@/features/users/search";
@@ -17,15 +18,13 @@ interface RouterContext {
   queryClient: QueryClient;
 }
 
-interface LoginSearch {
-  /** Where to go after login. */
-  next?: string;
-  /** A session has just ended. */
-  ended?: boolean;
+function Root() {
+  useOtherTabs();
+  return <Outlet />;
 }
 
 const rootRoute = createRootRouteWithContext<RouterContext>()({
-  component: Outlet,
+  component: Root,
   errorComponent: ErrorPage,
   notFoundComponent: NotFoundPage,
 });

@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { configQuery, useUser } from "@/features/auth/session";
+import { SessionEnded } from "@/features/auth/session-ended";
 import { useStoredFlag } from "@/lib/use-stored-state";
 import { Breadcrumb } from "./breadcrumb";
 import { Drawer } from "./drawer";
@@ -59,6 +60,7 @@ export function AppShell() {
           <Outlet />
         </main>
       </div>
+      <SessionEnded />
       <Suspense>{paletteOpen && <CommandPalette onClose={() => setPaletteOpen(false)} />}</Suspense>
     </div>
   );

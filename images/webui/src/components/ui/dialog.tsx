@@ -9,11 +9,13 @@ interface DialogProps {
   title: string;
   description?: ReactNode;
   onClose: () => void;
+  /** A click beside it does not close it. */
+  persistent?: boolean;
   children: ReactNode;
 }
 
 /** A modal dialog, open as long as it is mounted. */
-export function Dialog({ title, description, onClose, children }: DialogProps) {
+export function Dialog({ title, description, onClose, persistent = false, children }: DialogProps) {
   const { t } = useTranslation();
   const focusReturn = useFocusReturn();
   const describedBy = description ? {} : { "aria-describedby": undefined };
@@ -24,6 +26,7 @@ export function Dialog({ title, description, onClose, children }: DialogProps) {
         <Radix.Content
           {...describedBy}
           {...focusReturn}
+          onInteractOutside={(event) => persistent && event.preventDefault()}
           className="fixed top-1/2 left-1/2 z-50 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] max-w-md -translate-x-1/2 -translate-y-1/2 overflow-y-auto rounded-xl border border-line bg-surface p-6 shadow-2xl shadow-black/50 focus:outline-none"
         >
           <Radix.Title className="pr-8 text-lg font-semibold text-gold">{title}</Radix.Title>

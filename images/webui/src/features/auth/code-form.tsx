@@ -2,6 +2,7 @@ import { LogIn } from "lucide-react";
 import { useState, type SyntheticEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { ApiError } from "@/api/problem";
+import type { SessionUser } from "@/api/types";
 import { Button } from "@/components/ui/button";
 import { TextField } from "@/components/ui/field";
 import { ErrorBanner } from "@/components/ui/states";
@@ -9,7 +10,7 @@ import { useLoginWithCode } from "./session";
 
 interface CodeFormProps {
   challenge: string;
-  onSuccess: () => void;
+  onSuccess: (user: SessionUser) => void;
   /** Back to e-mail and password: a challenge bears five codes and five minutes. */
   onRestart: () => void;
 }
@@ -23,7 +24,7 @@ export function CodeForm({ challenge, onSuccess, onRestart }: CodeFormProps) {
 
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    login.mutate(code.replaceAll(" ", ""), { onSuccess });
+    login.mutate(code.replaceAll(" ", ""), { onSuccess: ({ user }) => onSuccess(user) });
   };
 
   return (

@@ -3,6 +3,7 @@ import { LoaderCircle, LogIn } from "lucide-react";
 import { useState, type SyntheticEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { ApiError } from "@/api/problem";
+import type { SessionUser } from "@/api/types";
 import { Button } from "@/components/ui/button";
 import { TextField } from "@/components/ui/field";
 import { ErrorBanner } from "@/components/ui/states";
@@ -11,7 +12,7 @@ import { useLogin } from "./session";
 import { useCountdown } from "./use-countdown";
 
 /** E-mail and password, then a code where the account has a second factor; what was typed stays after a refusal. */
-export function LoginForm({ onSuccess }: { onSuccess: () => void }) {
+export function LoginForm({ onSuccess }: { onSuccess: (user: SessionUser) => void }) {
   const { t } = useTranslation();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
@@ -21,7 +22,7 @@ export function LoginForm({ onSuccess }: { onSuccess: () => void }) {
 
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    login.mutate({ email: email.trim(), password }, { onSuccess: (result) => "user" in result && onSuccess() });
+    login.mutate({ email: email.trim(), password }, { onSuccess: (result) => "user" in result && onSuccess(result.user) });
   };
   if (login.data && "challenge_token" in login.data)
     return <CodeForm challenge={login.data.challenge_token} onSuccess={onSuccess} onRestart={login.reset} />;

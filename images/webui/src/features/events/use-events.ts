@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
 import { apiAddress } from "@/api/client";
+import { useSessionEnded } from "@/features/auth/session";
 
 export interface LiveEvent {
   id: string;
@@ -41,8 +42,11 @@ export const useEvents = (topics: string, onEvent?: (event: LiveEvent) => void):
 export function useStream(path: string, kinds: readonly string[], onEvent?: (event: LiveEvent) => void): LiveStream {
   const [events, setEvents] = useState<readonly LiveEvent[]>([]);
   const [state, setState] = useState<StreamState>("connecting");
+  const ended = useSessionEnded();
 
   useEffect(() => {
+    // A stream that the end of the session has closed opens again after the login.
+    if (ended) return;
     const source = new EventSource(apiAddress(path));
     const take = (message: Event) => {
       // A frame of kind "error" and a broken connection come by the same name.
@@ -57,7 +61,7 @@ export function useStream(path: string, kinds: readonly string[], onEvent?: (eve
       if (!isFrame(event)) setState(source.readyState === EventSource.CLOSED ? "closed" : "connecting");
     });
     return () => source.close();
-  }, [path, kinds, onEvent]);
+  }, [path, kinds, onEvent, ended]);
 
   return { events, state };
 }
