@@ -32,6 +32,8 @@ func (n *node) obtains(t *testing.T, attachment *xdp.Attachment, mode Mode, reas
 func exchange(t *testing.T, stream responses, count int) {
 	t.Helper()
 	const round = 100
+	// Some time after its carrier is back the kernel lets an interface send again.
+	eventually(t, remote+" sends", func() bool { return device(t, remote).Attrs().OperState == netlink.OperUp })
 	shape := to4(514)
 	shape.mac = hardware(t)
 	wire, frame := newWire(t), shape.frame(make([]byte, 100))
