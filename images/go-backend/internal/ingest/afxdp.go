@@ -159,8 +159,8 @@ func (a *afxdp) numberOf(stream *stream) (uint64, error) {
 	return number, nil
 }
 
-// run receives until the event is set or the interface is gone; then the error says why.
-func (a *afxdp) run(stop event) error {
+// run receives until the event is set. Of an interface that vanishes the socket says nothing: Watch does.
+func (a *afxdp) run(stop event) {
 	polled := []unix.PollFd{{Fd: int32(stop.fd), Events: unix.POLLIN}, {Fd: int32(a.socket.Fd()), Events: unix.POLLIN}}
 	ticked := time.Now()
 	for polled[0].Revents == 0 {
@@ -178,15 +178,11 @@ func (a *afxdp) run(stop event) error {
 			ticked = time.Now()
 			a.settleNumbers()
 		}
-		if polled[1].Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
-			a.drain()
-			return fmt.Errorf("the AF_XDP socket of queue %d ended: the interface vanished", a.number)
-		}
 		if err := pause(polled, taken); err != nil {
-			return fmt.Errorf("poll queue %d: %w", a.number, err)
+			slog.Error("ingest poll", "queue", a.name, "error", err)
+			time.Sleep(tick)
 		}
 	}
-	return nil
 }
 
 // pause waits for datagrams. A busy queue naps first: a receiver that hardly ever waits in poll(2) spares the core that

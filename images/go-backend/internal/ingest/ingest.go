@@ -69,7 +69,7 @@ func Start(options Options, source Source, machine *host.Host) (*Ingest, error) 
 	}
 	made := &Ingest{
 		options: options, source: source, machine: machine, stop: stop, stopping: make(chan struct{}),
-		subscriptions: make([]*Subscription, options.Subscriptions), redirect: redirect{ended: make(chan struct{}, 1)},
+		subscriptions: make([]*Subscription, options.Subscriptions),
 	}
 	for number, port := range options.Ports {
 		made.streams = append(made.streams, &stream{port: port, number: uint32(number), highest: make([]uint64, xdp.IngestQueues)})

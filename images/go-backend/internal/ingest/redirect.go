@@ -19,7 +19,6 @@ type redirect struct {
 	follower       *destinations
 	stop           event
 	loops          sync.WaitGroup
-	ended          chan struct{} // holds one entry when a queue ended by itself
 	// After a failure the next try waits, longer each time, unless the interface is another one.
 	refused uint32 // the interface's index
 	backoff time.Duration
@@ -37,27 +36,24 @@ func (i *Ingest) Watch(ctx context.Context, interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		ended := false
 		select {
 		case <-ctx.Done():
 			return
-		case <-i.redirect.ended:
-			ended = true
 		case <-ticker.C:
+			i.follow(interval)
 		}
-		i.follow(ended, interval)
 	}
 }
 
 // follow makes the ingest fit the program as it is now.
-func (i *Ingest) follow(ended bool, interval time.Duration) {
+func (i *Ingest) follow(interval time.Duration) {
 	from, err := i.source.Again()
 	if err != nil {
 		from.State.Mode, from.State.Reason = xdp.ModeOff, err.Error()
 	}
 	reason := from.halted
-	another := from.Maps.Sockets != nil && from.State.InterfaceIndex != i.redirect.interfaceIndex
-	if i.redirect.open && (ended || another) {
+	gone := from.Maps.Sockets == nil || from.State.InterfaceIndex != i.redirect.interfaceIndex
+	if i.redirect.open && gone {
 		if err := i.closeAFXDP(); err != nil {
 			slog.Error("ingest: AF_XDP sockets of the lost interface", "error", err)
 		}
@@ -128,7 +124,7 @@ func (i *Ingest) openAFXDP(from Source) (err error) {
 	}
 	i.redirect.open, i.redirect.queues, i.redirect.interfaceIndex = true, count, from.State.InterfaceIndex
 	for _, queue := range i.queues[:count] {
-		queue.start(&i.redirect.loops, func() { i.runQueue(queue, stop) })
+		queue.start(&i.redirect.loops, func() { queue.run(stop) })
 	}
 	return nil
 }
@@ -151,19 +147,6 @@ func (i *Ingest) openQueues(from Source, count int) (err error) {
 	return err
 }
 
-func (i *Ingest) runQueue(queue *afxdp, stop event) {
-	err := queue.run(stop)
-	if err == nil {
-		return
-	}
-	slog.Error("ingest falls back to sockets", "queue", queue.name, "error", err)
-	i.setReason(err.Error())
-	select {
-	case i.redirect.ended <- struct{}{}:
-	default:
-	}
-}
-
 // closeAFXDP ends the redirection, if there is one. What was not taken counts as lost.
 func (i *Ingest) closeAFXDP() error {
 	if !i.redirect.open {
@@ -173,10 +156,6 @@ func (i *Ingest) closeAFXDP() error {
 	i.redirect.loops.Wait()
 	i.mutex.Lock()
 	defer i.mutex.Unlock()
-	select {
-	case <-i.redirect.ended: // the others' ends are old news
-	default:
-	}
 	return errors.Join(err, i.release())
 }
 

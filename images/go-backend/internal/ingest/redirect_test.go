@@ -66,6 +66,9 @@ func TestInterfaceReturns(t *testing.T) {
 				flood(t, newWire(t), []uint16{514}, time.Now().Add(20*time.Millisecond))
 				must(t, netlink.LinkDel(device(t, uplink)))
 				node.obtains(t, attachment, ModeSocket, "interface "+uplink+" vanished")
+				if open := node.openSocketCount(); open != 0 {
+					t.Errorf("%d AF_XDP sockets are open", open)
+				}
 				sendLocally(t)
 				addUplink(t)
 				node.obtains(t, attachment, mode, "")
