@@ -116,11 +116,12 @@ func TestBenchMeasuresEveryWay(t *testing.T) {
 		NanosecondsPerPacket float64 `json:"nanoseconds_per_packet"`
 	}
 	text := run(t, "bench", "--prefixes", "50", "--sources", "2", "--packets", "100", "--output", "json")
-	if err := json.Unmarshal([]byte(text), &results); err != nil || len(results) != 5 {
+	if err := json.Unmarshal([]byte(text), &results); err != nil || len(results) != 8 {
 		t.Fatalf("%s, %v", text, err)
 	}
 	for _, result := range results {
-		if result.NanosecondsPerPacket <= 0 {
+		// So few packets tell nothing about a difference of two times.
+		if result.NanosecondsPerPacket <= 0 && !strings.Contains(result.Name, "every packet") {
 			t.Errorf("%+v", result)
 		}
 	}

@@ -71,7 +71,7 @@ func callerInstructions(sources Sources, targets *ebpf.Map) asm.Instructions {
 }
 
 // MeasureSources judges an IPv4 packet many times, every time from another of the sources. Returns the kernel's own mean
-// time, less what it takes to change the source.
+// time, less what it takes to change the source; at least 0.
 func (p *Program) MeasureSources(packet []byte, sources Sources, times int) (time.Duration, error) {
 	idle, err := newIdle(unix.BPF_F_XDP_HAS_FRAGS)
 	if err != nil {
@@ -93,7 +93,7 @@ func (p *Program) MeasureSources(packet []byte, sources Sources, times int) (tim
 			return 0, err
 		}
 	}
-	return means[0] - means[1] + floor, nil
+	return max(means[0]-means[1]+floor, 0), nil
 }
 
 // MeasureIdle is Measure for a program that passes a packet at once: what the kernel's measuring itself takes.
