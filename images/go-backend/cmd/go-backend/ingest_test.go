@@ -121,6 +121,19 @@ func TestIngestCommands(t *testing.T) {
 	if err != nil || !strings.Contains(status, "INGEST") || !strings.Contains(status, "socket, ports "+port+", 0 clients") {
 		t.Errorf("status %v\n%s", err, status)
 	}
+	var state struct {
+		Status struct {
+			Ingest struct {
+				Mode  string
+				Ports []int
+			}
+		}
+	}
+	document, err = execute(t, "status", "--output", "json", "--grpc-address", address)
+	if jsonErr := json.Unmarshal([]byte(document), &state); err != nil || jsonErr != nil ||
+		state.Status.Ingest.Mode != "INGEST_MODE_SOCKET" || fmt.Sprint(state.Status.Ingest.Ports) != "["+port+"]" {
+		t.Errorf("status %v, %v\n%s", err, jsonErr, document)
+	}
 	checkIngestMetrics(t, httpAddress, port)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	ingestv1 "triptych.dev/go-backend/gen/ingest/v1"
 	"triptych.dev/go-backend/internal/host"
+	"triptych.dev/go-backend/internal/slotpool"
 )
 
 var allModes = []Mode{ModeNative, ModeGeneric, ModeSocket}
@@ -262,6 +263,35 @@ func TestWithoutCapabilities(t *testing.T) {
 			must(t, err)
 			if got := receive(t, stream, 1)[0]; string(got.Payload) != "hello" {
 				t.Errorf("datagram %v", got)
+			}
+		})
+	}
+}
+
+// TestWithoutHugepages wants more than the machine has: ordinary pages do, and the queue says why.
+func TestWithoutHugepages(t *testing.T) {
+	pools, err := host.New().HugepagePools()
+	must(t, err)
+	pages := 0
+	for _, pool := range pools {
+		if pool.PageSizeBytes == slotpool.HugepageBytes {
+			pages = int(pool.TotalPages)
+		}
+	}
+	const share = 64 // pages of a subscription
+	options := Options{
+		Ports: []uint16{514}, Queues: 1, Subscriptions: pages/share + 1,
+		SubscriptionDatagrams: share * slotpool.HugepageBytes / DefaultDatagramBytes,
+	}
+	for _, mode := range allModes {
+		t.Run(string(mode), func(t *testing.T) {
+			node := startNode(t, mode, options)
+			stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+			exchange(t, stream, 1000)
+			for _, queue := range node.Snapshot().Queues {
+				if queue.PageKind != ingestv1.PageKind_PAGE_KIND_ORDINARY || !strings.Contains(queue.Reason, "set vm.nr_hugepages") {
+					t.Errorf("queue %v", queue)
+				}
 			}
 		})
 	}
