@@ -100,6 +100,8 @@ def read_secret_file(settings: BaseSettings, name: str) -> None:
     if not text:
         raise ValueError(f"{variable}: {path} is empty")
     setattr(settings, name, SecretStr(text))
+    # Pydantic checks a shard's settings twice: alone, and as a part of the whole.
+    setattr(settings, f"{name}_file", None)
 
 
 def _check(settings: DatabaseSettings) -> None:

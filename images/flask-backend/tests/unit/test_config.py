@@ -16,6 +16,7 @@ from backend.config import ConfigError, load_settings
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 SQLITE = {"DB_TYPE": "sqlite"}
 SERVER = {"DB_TYPE": "postgresql", "DB_HOST": "db", "DB_PASSWORD": "x"}
+SHARD = {f"SHARD_A_{name}": value for name, value in SERVER.items()} | {"SHARD_A_DB_HOST": "other"}
 SECRET = "very secret value"
 
 
@@ -64,6 +65,15 @@ def environment(monkeypatch, tmp_path):
         (SERVER | {"DB_SSLMODE": "maybe"}, "DB_SSLMODE:"),
         (SERVER | {"DB_SSLMODE": "verify-full"}, "DB_CA_FILE: is required"),
         (SERVER | {"DB_CA_FILE": "/none"}, "DB_CA_FILE: cannot read"),
+        (SERVER | {"SHARDS": "a"}, "SHARDS: SHARD_A_DB_TYPE: is required"),
+        (SERVER | {"SHARDS": "A"}, "SHARDS: 'A' is no name of a shard"),
+        (SERVER | {"SHARDS": "a,a"} | SHARD, "SHARDS: a is there twice"),
+        (SERVER | {"SHARDS": "a"} | SHARD | {"SHARD_A_DB_PORT": "x"}, "SHARDS: SHARD_A_DB_PORT: "),
+        (
+            SERVER | {"SHARDS": "a"} | SHARD | {"SHARD_A_DB_PASSWORD_FILE": "/none"},
+            "SHARD_A_DB_PASSWORD_FILE: set either",
+        ),
+        (SERVER | {"SHARDS": "a"} | SHARD | {"SHARD_A_DB_HOST": "db"}, "SHARDS: a is the database of the primary"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -83,6 +93,19 @@ def test_files_give_secrets_that_no_text_shows(environment):
     assert settings.db_password.get_secret_value() == SECRET
     assert settings.db_port == 3306
     assert SECRET not in repr(settings)
+
+
+def test_shards_have_the_settings_of_a_database(environment):
+    values = {"SHARDS": "a, eu-2", "SHARD_EU_2_DB_TYPE": "mysql", "SHARD_EU_2_DB_HOST": "far"}
+    environment(SERVER | SHARD | values | {"SHARD_EU_2_DB_PASSWORD_FILE": "{file}"})
+    settings = load_settings()
+    assert [shard.address for shard in settings.shards.values()] == [
+        "postgresql://other:5432/triptych", "mysql://far:3306/triptych",
+    ]  # fmt: skip
+    assert settings.shards["eu-2"].db_password.get_secret_value() == SECRET
+    assert SECRET not in repr(settings)
+    environment(SERVER)
+    assert load_settings().shards == {}
 
 
 def test_alpha_has_the_known_login_and_others_have_none(environment):

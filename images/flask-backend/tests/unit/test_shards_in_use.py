@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -64,6 +66,25 @@ def test_a_lost_shard_stops_no_login_and_is_named(app, away, services, admin):
     assert states["shard a"] == states["shard c"] == "ok"
     assert answer.json["checks"]["shard b"]["status"] == "unavailable"
     assert "connection refused" in answer.json["checks"]["shard b"]["detail"]
+
+
+def test_a_probe_does_not_wait_for_a_shard_that_hangs(app, services, settings, monkeypatch):
+    add(services, settings, "a")
+    ended = threading.Event()
+    monkeypatch.setattr(services.shards.databases["a"], "read", lambda work: ended.wait(20))
+    monkeypatch.setattr(services.shard_health, "_known", {})
+    monkeypatch.setattr(services.shard_health, "_asked_at", 0.0)
+    started = time.monotonic()
+    answer = ApiClient(app).get("/readyz")
+    elapsed = time.monotonic() - started
+    asking = services.shard_health._asking
+    ended.set()
+    assert answer.status_code == 200
+    assert answer.json["checks"]["shard a"] == {"status": "unavailable", "detail": "no answer yet"}
+    assert elapsed < 5
+    with pytest.raises(TypeError):  # what the stand-in returned
+        asking.result(20)
+    monkeypatch.setattr(services.shard_health, "_asking", None)
 
 
 def test_a_database_that_is_another_one_is_refused(services, settings, admin):

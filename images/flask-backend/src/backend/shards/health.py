@@ -45,4 +45,5 @@ class ShardHealth:
     def _take(self, asking: Future) -> None:
         with self._lock:
             if asking.done() and self._asking is asking:
-                self._known, self._asking = asking.result(), None
+                self._asking = None
+                self._known = asking.result()
