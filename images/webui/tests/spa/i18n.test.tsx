@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { setLanguage, startLanguage } from "@/i18n";
 import de from "@/i18n/de.json";
 import { formatTime } from "@/lib/format";
-import { textsOf } from "../texts";
+import { textsOf, untranslated, wordsIn } from "../texts";
 import { openApp, signedInAs } from "./harness";
 
 const PLACEHOLDER = /\{\{\w+\}\}/g;
@@ -25,6 +25,19 @@ describe("the German catalogue", () => {
       expect([english, german.match(PLACEHOLDER)?.sort()]).toEqual([english, english.match(PLACEHOLDER)?.sort()]);
       expect(german).not.toBe("");
     }
+  });
+});
+
+describe("a text in JSX", () => {
+  // Names and examples, the same in every language.
+  const NAMES = [/Triptych$/, /example\.com/, /: admin$/, /: users\.create$/, /: XDP$/, /: CPU$/];
+
+  it("is translated", () => {
+    expect(untranslated("src").filter((text) => !NAMES.some((name) => name.test(text)))).toEqual([]);
+  });
+
+  it("is found where it is not", () => {
+    expect(wordsIn("a.tsx", '<p title="Two words" className="p-4">One{t("Three")}</p>')).toEqual(["a.tsx: Two words", "a.tsx: One"]);
   });
 });
 

@@ -43,7 +43,7 @@ describe("system", () => {
     expect(await screen.findByRole("region", { name: "redis" })).toHaveTextContent("connection refused");
     await user.click(screen.getByRole("tab", { name: "Nodes" }));
     const node = within(await screen.findByRole("region", { name: "Node worker2" }));
-    for (const text of ["XDP generic", "no driver support", "6.18.0", "eth0"]) expect(node.getByText(text)).toBeInTheDocument();
+    for (const text of ["XDP generic", "no driver support", "6.18.0", "eth0", "Enforcing", "2, revision 3", "socket · 514", "no AF_XDP here"]) expect(node.getByText(text)).toBeInTheDocument();
   });
 });
 

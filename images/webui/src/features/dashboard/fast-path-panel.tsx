@@ -78,10 +78,23 @@ function NodeCard({ node, data }: { node: FastPathNode; data: StatusData }) {
         <Fact term={t("Version")}>{node.version}</Fact>
         <Fact term={t("Hugepages")}>{hugepages(t, node)}</Fact>
         <Fact term={t("NUMA nodes")}>{numa(t, node)}</Fact>
+        <Fact term={t("Network guard")}>
+          {node.guard.enforcing ? t("Enforcing") : t("Observing")}
+          <Reason text={node.guard.reason} />
+        </Fact>
+        <Fact term={t("Rules")}>{t("{{rules}}, revision {{revision}}", node.guard)}</Fact>
+        <Fact term={t("Ingest")}>
+          {[node.ingest.mode || t("none"), ...node.ingest.ports].join(" · ")}
+          <Reason text={node.ingest.reason} />
+        </Fact>
       </dl>
       <CounterTable counters={counterRates(node, data)} />
     </Card>
   );
+}
+
+function Reason({ text }: { text: string }) {
+  return text && <span className="block text-xs wrap-anywhere text-muted">{text}</span>;
 }
 
 function Fact({ term, children }: { term: string; children: ReactNode }) {
