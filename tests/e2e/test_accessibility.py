@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 from accessibility import violations
-from browsing import CSRF
+from browsing import CSRF, PASSWORD
 from pages import views
 from playwright.sync_api import Page, expect
 
@@ -122,18 +122,36 @@ def test_the_drawer_has_no_violation(pages):
     assert not violations(page, widths=(390,))
 
 
-def test_messages_have_no_violation(pages, watch):
-    """A toast, and a refusal in a form."""
+def test_messages_have_no_violation(pages, admin: Api, watch):
+    """A refusal in a form, and a toast."""
     watch.expect("422 POST /api/v1/users")
     page = pages["admin"]
     page.goto("/users")
     page.get_by_role("button", name="New user").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Email").fill("e2e-axe@example.com")
+    email = f"e2e-axe-{RUN}@example.com"
+    dialog.get_by_label("Email").fill(email)
     dialog.get_by_label("Full name").fill("Axe")
     dialog.get_by_label("Password").fill("short")
     dialog.get_by_role("button", name="Create user").click()
     expect(dialog.locator("[aria-invalid=true]")).to_have_count(1)
+    assert not violations(page)
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Create user").click()
+    expect(page.get_by_role("status").filter(has_text=f"{email} is created.")).to_be_visible()
+    assert not violations(page)
+    for user in admin.users(email):
+        admin.delete_user(user)
+
+
+def test_a_secret_that_is_shown_once_has_no_violation(new_account, signed_in):
+    """The QR code and key of a second factor."""
+    page = signed_in(new_account("viewer"))
+    page.goto("/profile?tab=security")
+    page.get_by_role("button", name="Turn on").click()
+    page.get_by_role("dialog").get_by_label("Current password").fill(PASSWORD)
+    page.get_by_role("dialog").get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("img", name="QR code")).to_be_visible()
     assert not violations(page)
 
 
