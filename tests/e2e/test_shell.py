@@ -116,7 +116,7 @@ def test_a_system_that_asks_for_contrast_gets_it(open_page):
 def test_a_language_is_kept(open_page):
     page = open_page("viewer")
     page.goto("/profile?tab=appearance")
-    page.get_by_role("radio", name="Deutsch").check()
+    page.get_by_role("radio", name="Deutsch").click()  # checked when its texts are loaded
     expect(page.get_by_role("heading", level=1, name="Profil", exact=True)).to_be_visible()
     page.goto("/")
     expect(page.get_by_role("heading", level=1, name="Übersicht")).to_be_visible()
