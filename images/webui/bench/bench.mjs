@@ -12,8 +12,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { report } from "./report.mjs";
 
-const ROUNDS = Number(process.env.ROUNDS ?? 9);
-const REQUESTS = Number(process.env.REQUESTS ?? 20_000);
+const ROUNDS = Number(process.env.ROUNDS ?? 7);
+const REQUESTS = Number(process.env.REQUESTS ?? 10_000);
 const CONNECTIONS = 32;
 const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"]));
 const here = fileURLToPath(new URL(".", import.meta.url));

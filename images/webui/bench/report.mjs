@@ -21,7 +21,7 @@ Medians (ranges) of ${rounds} interleaved rounds of ${requests} requests over ${
 
 | proxy | requests per second of its CPU time | web UI ÷ it | bound |
 |---|---|---|---|
-| web UI server: session cookie → Bearer, CSRF check, security headers, request id, log line, metrics | ${spread(rates.triptych, 0)} | | |
+| web UI server: session cookie → Bearer, CSRF check of writes, header hygiene, request id, log line, metrics | ${spread(rates.triptych, 0)} | | |
 ${row(`@fastify/http-proxy ${versions["@fastify/http-proxy"]} on Fastify ${versions.fastify}, bare: none of that`, "fastify", "≥ 0.8")}
 ${row("the same with Fastify's logger on", "fastify, logging", "")}
 
