@@ -84,7 +84,7 @@ def test_a_probe_does_not_wait_for_a_shard_that_hangs(app, services, settings, m
     assert elapsed < 5
     with pytest.raises(TypeError):  # what the stand-in returned
         asking.result(20)
-    monkeypatch.setattr(services.shard_health, "_asking", None)
+    services.shard_health._asking = None  # for good: it would be given back to the next test
 
 
 def test_a_database_that_is_another_one_is_refused(services, settings, admin):
