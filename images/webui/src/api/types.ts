@@ -7,6 +7,7 @@ export type User = Schemas["User"];
 export type SessionUser = Pick<User, "id" | "email" | "full_name" | "role" | "must_change_password">;
 export type Role = User["role"];
 export type UserCreate = Schemas["UserCreate"];
+export type UserList = Schemas["UserList"];
 export type UserUpdate = Schemas["UserUpdate"];
 export type PlatformStatus = Schemas["Status"];
 export type ComponentStatus = Schemas["Component"];

@@ -147,6 +147,39 @@ describe("user dialog", () => {
   });
 });
 
+describe("a changed user", () => {
+  const RENAMED = { status: 200, body: { ...VIEWER, full_name: "Vera" } };
+  const REFUSED = { status: 409, body: { title: "Conflict", detail: "The last admin stays." } };
+
+  it.each([
+    ["stays so when the answer comes", RENAMED, "Vera"],
+    ["goes back when it is refused", REFUSED, "Some viewer"],
+  ])("is shown as changed before the answer, and %s", async (_, answer, name) => {
+    const user = userEvent.setup();
+    let stored = VIEWER.full_name;
+    let arrive = (): void => undefined;
+    openUsers("/users", {
+      "GET /api/v1/users": () => ({ body: page([{ ...VIEWER, full_name: stored }]) }),
+      "PATCH /api/v1/users/2": async () => {
+        await new Promise<void>((resolve) => (arrive = resolve));
+        stored = name;
+        return answer;
+      },
+    });
+    await user.click(await screen.findByRole("button", { name: "Edit viewer@example.com" }));
+    const dialog = await screen.findByRole("dialog", { name: "Edit user" });
+    await user.clear(await within(dialog).findByLabelText("Full name"));
+    await user.type(within(dialog).getByLabelText("Full name"), "Vera");
+    await user.click(within(dialog).getByRole("button", { name: "Save changes" }));
+    const table = screen.getByRole("table", { hidden: true });
+    await waitFor(() => expect(table).toHaveTextContent("Vera"));
+    arrive();
+    // Answered: the dialog closes, or says why not.
+    await waitFor(() => expect(!dialog.isConnected || within(dialog).queryByRole("alert")).toBeTruthy());
+    await waitFor(() => expect(table).toHaveTextContent(name));
+  });
+});
+
 describe("a user whom somebody else has changed", () => {
   const THEIRS: User = { ...VIEWER, role: "admin" };
   const CONFLICT = { status: 412, body: { title: "Precondition Failed", detail: "It was changed meanwhile." } };

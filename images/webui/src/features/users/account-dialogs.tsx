@@ -1,3 +1,4 @@
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { User } from "@/api/types";
 import { Button } from "@/components/ui/button";
@@ -49,25 +50,27 @@ export function ResetPasswordDialog({ user, onClose }: DialogProps) {
 export function StateDialog({ user, onClose }: DialogProps) {
   const { t } = useTranslation();
   const update = useUpdateUser(user);
-  const title = user.is_active ? t("Disable user") : t("Enable user");
+  // The user is shown as changed before the answer; the question stays the same.
+  const [disable] = useState(user.is_active);
+  const title = disable ? t("Disable user") : t("Enable user");
   const done = () => {
-    toast(user.is_active ? t("{{email}} is disabled.", { email: user.email }) : t("{{email}} is enabled.", { email: user.email }));
+    toast(disable ? t("{{email}} is disabled.", { email: user.email }) : t("{{email}} is enabled.", { email: user.email }));
     onClose();
   };
   return (
     <Dialog title={title} description={user.email} onClose={onClose}>
       {update.error && <ErrorBanner error={update.error} />}
       <p>
-        {user.is_active
+        {disable
           ? t("The user can no longer sign in, and all their sessions end.")
           : t("The user can sign in again.")}
       </p>
       <DialogActions>
         <Button onClick={onClose}>{t("Cancel")}</Button>
         <Button
-          variant={user.is_active ? "danger" : "primary"}
+          variant={disable ? "danger" : "primary"}
           disabled={update.isPending}
-          onClick={() => update.mutate({ body: { is_active: !user.is_active } }, { onSuccess: done })}
+          onClick={() => update.mutate({ body: { is_active: !disable } }, { onSuccess: done })}
         >
           {title}
         </Button>

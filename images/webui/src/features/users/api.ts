@@ -1,6 +1,6 @@
-import { keepPreviousData, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions, useMutation, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { api, bodyOf } from "@/api/client";
-import type { User, UserCreate, UserUpdate } from "@/api/types";
+import type { User, UserCreate, UserList, UserUpdate } from "@/api/types";
 import { PER_PAGE, type UsersSearch } from "./search";
 
 const ONE = "/api/v1/users/{user_id}";
@@ -44,11 +44,15 @@ export const versionQuery = (id: number) =>
     },
   });
 
+/** Changes a user; lists and pages show the change at once, and take it back when it is refused. */
 export const useUpdateUser = ({ id }: Pick<User, "id">) =>
-  useUsersMutation(({ body, etag }: { body: UserUpdate; etag?: string | undefined }) =>
-    bodyOf(api.PATCH(ONE, { params: { path: { user_id: id }, header: ifMatch(etag) }, body })),
+  useUsersMutation(
+    ({ body, etag }: { body: UserUpdate; etag?: string | undefined }) =>
+      bodyOf(api.PATCH(ONE, { params: { path: { user_id: id }, header: ifMatch(etag) }, body })),
+    ({ body: { password: _, ...shown } }) => (user) => (user.id === id ? { ...user, ...shown } : user),
   );
 
+/** Deletes a user, who stays in the lists until the answer. */
 export const useDeleteUser = ({ id }: Pick<User, "id">) =>
   useUsersMutation((etag: string | undefined) =>
     bodyOf(api.DELETE(ONE, { params: { path: { user_id: id }, header: ifMatch(etag) } })),
@@ -63,11 +67,29 @@ export const useRemoveTotp = ({ id }: Pick<User, "id">) =>
 
 const ifMatch = (etag: string | undefined) => (etag ? { "If-Match": etag } : {});
 
-function useUsersMutation<Input, Output>(mutationFn: (input: Input) => Promise<Output>) {
+const USERS = { queryKey: ["users"] };
+
+type Change = (user: User) => User;
+
+/** `expected` tells what the mutation will make of a user: shown before the answer. */
+function useUsersMutation<Input, Output>(mutationFn: (input: Input) => Promise<Output>, expected?: (input: Input) => Change) {
   const client = useQueryClient();
   return useMutation({
     mutationFn,
+    onMutate: (input) => expected && showAtOnce(client, expected(input)),
+    onError: (_error, _input, before) => before?.forEach(([key, data]) => client.setQueryData(key, data)),
     // One may have changed oneself, so the session is asked again too.
     onSuccess: () => Promise.all(["users", "session"].map((key) => client.invalidateQueries({ queryKey: [key] }))),
   });
+}
+
+/** Returns what was shown before. */
+async function showAtOnce(client: QueryClient, change: Change) {
+  // An answer under way would bring the old state back.
+  await client.cancelQueries(USERS);
+  const before = client.getQueriesData<User | UserList>(USERS);
+  client.setQueriesData<User | UserList>(USERS, (shown) =>
+    shown && ("users" in shown ? { ...shown, users: shown.users.map(change) } : change(shown)),
+  );
+  return before;
 }
