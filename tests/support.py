@@ -173,11 +173,15 @@ def nodes_command(notes: str) -> list[str]:
 
 
 def fingerprint(client: HTTPClient, namespace: str) -> dict[str, tuple[str, int]]:
-    """Uid and restarts of every running pod, by name: equal before and after means that nothing restarted."""
+    """Uid and restarts of every running pod, by name: equal before and after means that nothing restarted.
+
+    Pods that a rollout before is still ending are left out: they go while one watches.
+    """
     return {
         pod.name: (
             pod.obj["metadata"]["uid"],
             sum(status["restartCount"] for status in pod.obj["status"].get("containerStatuses", [])),
         )
         for pod in pods(client, namespace)
+        if "deletionTimestamp" not in pod.obj["metadata"]
     }
