@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 from accessibility import violations
-from browsing import CSRF, PASSWORD
+from browsing import CSRF, PASSWORD, open_palette
 from pages import views
 from playwright.sync_api import Page, expect
 
@@ -64,7 +64,7 @@ class Overlay:
 
     name: str
     address: str
-    open: Callable[[Page], None]
+    open: Callable[[Page], object]
     seen: str = "[role=dialog]"
 
 
@@ -80,7 +80,7 @@ def in_row(row: str, button: str) -> Callable[[Page], None]:
 USER = "e2e-maintainer"
 OVERLAYS = (
     Overlay("user menu", "/", lambda page: page.get_by_role("button", name="User menu of").click(), "[role=menu]"),
-    Overlay("command palette", "/", lambda page: page.keyboard.press("Control+k")),
+    Overlay("command palette", "/", open_palette),
     Overlay("rail", "/", press("Collapse sidebar"), "button[aria-label='Expand sidebar']"),
     Overlay("new user", "/users", press("New user")),
     Overlay("edit user", f"/users?search={USER}", in_row(USER, "Edit")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from browsing import PASSWORD
+from browsing import PASSWORD, open_palette
 from playwright.sync_api import Locator, Page, expect
 
 from support import Api
@@ -71,8 +71,7 @@ def test_from_login_to_a_new_user_and_a_rule(open_page, accounts, made, admin: A
     assert (user["full_name"], user["role"]) == ("Keys Only", "maintainer")
     expect(page.get_by_role("button", name="New user")).to_be_focused()
 
-    page.keyboard.press("Control+k")
-    expect(page.get_by_role("combobox", name="Command palette")).to_be_focused()
+    open_palette(page)
     page.keyboard.type("network")
     page.keyboard.press("Enter")
     press(page, page.get_by_role("button", name="New rule"))

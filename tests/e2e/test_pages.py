@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from browsing import open_palette
 from pages import ADMINS, PAGES, ROLES, WRITERS, views
 from playwright.sync_api import expect
 
@@ -38,8 +39,7 @@ def test_the_navigation_and_the_palette_offer_just_what_the_role_may_see(role, p
     links = page.get_by_role("navigation", name="Main").get_by_role("link")
     expect(links.first).to_be_visible()
     assert sorted(links.all_inner_texts()) == sorted(links_for(role))
-    page.keyboard.press("Control+k")
-    options = page.get_by_role("dialog", name="Command palette").get_by_role("option")
+    options = open_palette(page).get_by_role("option")
     expect(options.filter(has_text="Sign out")).to_be_visible()
     texts = options.all_inner_texts()
     every_link = {page.link for page in PAGES if page.link}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from browsing import open_palette
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.functional
@@ -76,19 +77,17 @@ def test_the_palette_goes_to_pages_and_runs_commands(open_page):
     page = open_page("viewer")
     page.goto("/")
     expect(page.get_by_role("heading", level=1, name="Dashboard")).to_be_visible()
-    palette = page.get_by_role("dialog", name="Command palette")
-    page.keyboard.press("Control+k")
-    expect(palette).to_be_visible()
+    palette = open_palette(page)
     page.keyboard.type("inges")
     expect(palette.get_by_role("option")).to_have_text(["Ingest"])
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="Ingest")).to_be_visible()
     expect(palette).to_be_hidden()
-    page.keyboard.press("Control+k")
+    open_palette(page)
     page.keyboard.type("light")
     page.keyboard.press("Enter")
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
-    page.keyboard.press("Control+k")
+    open_palette(page)
     page.keyboard.type("nothing is called so")
     expect(palette).to_contain_text("Nothing matches.")
     page.keyboard.press("Escape")
