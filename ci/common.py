@@ -107,7 +107,8 @@ def run(*command: str | Path, quiet: bool = False, **options) -> subprocess.Comp
         if quiet:
             print(result.stdout, file=sys.stderr)
         elif options.get("stderr") == subprocess.PIPE or options.get("capture_output"):
-            detail = f": {result.stderr.strip()}"
+            stderr = result.stderr if isinstance(result.stderr, str) else result.stderr.decode(errors="replace")
+            detail = f": {stderr.strip()}"
         raise CiError(f"{shlex.join(argv[:6])} failed with exit code {result.returncode}{detail}")
     return result
 

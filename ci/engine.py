@@ -23,6 +23,7 @@ from host import Host, host
 SUPPORTED = ("docker", "podman")
 PROBE_IMAGE = "localhost/triptych/engine-probe:1"
 EMPTY_TAR = bytes(10240)
+BUILDKIT = {"DOCKER_BUILDKIT": "1"}
 # The kernel refuses more processes than this in one container on hosts without CAP_SYS_RESOURCE.
 MAX_PROCESSES = 32768
 
@@ -140,11 +141,13 @@ def _environment(name: str) -> dict[str, str]:
 
 
 def _fault(candidate: Engine) -> str:
-    """Why an engine cannot run a Kubernetes node; empty when it can."""
+    """Why an engine cannot build the images or run a Kubernetes node; empty when it can."""
     try:
         candidate.output("version", timeout=15)
     except (CiError, subprocess.TimeoutExpired) as error:
         return f"it does not answer ({_last_line(error)})"
+    if candidate.name == "docker" and not _builds(candidate):
+        return "it cannot build an image; install its buildx plugin (in Debian: docker-buildx)"
     if sys.platform != "linux":
         return ""  # the engine runs in a virtual machine of its own
     try:
@@ -152,6 +155,11 @@ def _fault(candidate: Engine) -> str:
     except (CiError, subprocess.TimeoutExpired) as error:
         return f"it cannot start a privileged container ({_last_line(error)})"
     return ""
+
+
+def _builds(docker: Engine) -> bool:
+    """Whether docker has BuildKit, which distributions package apart from it."""
+    return docker.succeeds("build", "--quiet", "-", input="FROM scratch\nLABEL probe=1\n", env=BUILDKIT, timeout=60)
 
 
 def _start_privileged(candidate: Engine) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from base_image import ensure_base
 from cache import locked
 from common import BUILD, CACHE, ROOT, VERSIONS, CiError, log, main_guard, output
-from engine import engine
+from engine import BUILDKIT, engine
 from host import architecture
 
 IMAGES = ROOT / "images"
@@ -165,7 +165,7 @@ def _build(image: Image) -> None:
         _copy_context(image, Path(context))
         command = ["build", "--network", "host", "--platform", f"linux/{image.arch}", "--tag", image.reference]
         command += ["--file", f"{context}/Containerfile", *_build_options(image, base), context]
-        engine().run(*command, env={"DOCKER_BUILDKIT": "1"}, stdout=sys.stderr)
+        engine().run(*command, env=BUILDKIT, stdout=sys.stderr)
 
 
 def _build_options(image: Image, base: dict[str, str]) -> Iterator[str]:

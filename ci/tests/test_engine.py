@@ -30,11 +30,21 @@ def detection(monkeypatch, tmp_path):
     engine.engine.cache_clear()
 
 
-def test_docker_that_cannot_start_a_privileged_container_is_passed_over(detection, capsys):
-    detection("docker", 'if [ "$1" = run ]; then echo "operation not permitted" >&2; exit 126; fi')
+@pytest.mark.parametrize("step", ["import", "run"])
+def test_docker_that_cannot_start_a_privileged_container_is_passed_over(step, detection, capsys):
+    detection("docker", f'if [ "$1" = {step} ]; then echo "operation not permitted" >&2; exit 126; fi')
     detection("podman", "exit 0")
     assert engine.engine().name == "podman"
-    assert "docker is passed over: it cannot start a privileged container" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()[0]
+    assert "docker is passed over: it cannot start a privileged container (" in said
+    assert said.endswith(": operation not permitted)")
+
+
+def test_docker_without_buildkit_is_passed_over(detection, capsys):
+    detection("docker", 'if [ "$1" = build ]; then echo "the buildx component is missing" >&2; exit 1; fi')
+    detection("podman", "exit 0")
+    assert engine.engine().name == "podman"
+    assert "docker is passed over: it cannot build an image; install its buildx plugin" in capsys.readouterr().err
 
 
 def test_docker_without_a_daemon_is_passed_over(detection, capsys):

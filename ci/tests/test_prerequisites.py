@@ -7,8 +7,9 @@ import subprocess
 import pytest
 
 from common import ROOT
+from host import host as host_facts
 
-BASICS = ("awk", "basename", "bash", "cat", "cksum", "cut", "df", "dirname", "head", "ln", "mkdir", "mv", "rm", "sed")
+BASICS = ("awk", "basename", "bash", "cat", "cksum", "cut", "dirname", "head", "ln", "mkdir", "mv", "rm", "sed")
 BASICS += ("sort", "tail", "uname")
 PRESENT = {
     "git": "",
@@ -29,6 +30,7 @@ PRESENT = {
     "go": "echo go1.26.1",
     "node": "echo v24.1.0",
     "id": "echo 1000",
+    "df": f"echo Filesystem 1024-blocks Used Available Capacity Mounted; echo /dev/x {1 << 30} 1 {1 << 29} 1% /",
 }
 
 
@@ -72,8 +74,25 @@ def test_without_root_one_message_lists_what_to_install(host):
     assert "sudo apt-get install make podman clang" in line
 
 
-def test_docker_that_does_not_answer_does_not_count(host):
-    programs = {name: body for name, body in PRESENT.items() if name != "podman"} | {"docker": "exit 1"}
+NO_BUILDX = 'case "$1" in buildx) exit 1; esac; echo 28.2.2'
+
+
+@pytest.mark.parametrize("docker", ["exit 1", NO_BUILDX])
+def test_docker_that_does_not_answer_or_cannot_build_does_not_count(docker, host):
+    programs = {name: body for name, body in PRESENT.items() if name != "podman"} | {"docker": docker}
+    assert "not installed: podman;" in only_error(host(programs))
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/include/bpf/bpf_helpers.h"), reason="this host itself lacks libbpf-dev")
+def test_docker_of_today_is_enough(host):
+    programs = {name: body for name, body in PRESENT.items() if name not in ("podman", "runc", "iptables")}
+    result = host(programs | {"docker": "echo 28.2.2"})
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.skipif(host_facts().may_raise_limits, reason="this host may raise limits, so old ones work too")
+def test_old_docker_does_not_count_where_limits_may_not_be_raised(host):
+    programs = {name: body for name, body in PRESENT.items() if name != "podman"} | {"docker": "echo 20.10.24"}
     assert "not installed: podman;" in only_error(host(programs))
 
 
