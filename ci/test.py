@@ -47,7 +47,8 @@ class Layer:
     def __call__(self, *command, **options) -> None:
         """Run one command, its output shown as it comes."""
         argv = [str(part) for part in command]
-        log(" ".join(argv[:8]))
+        shown, started = " ".join(argv[:8]), time.monotonic()
+        log(shown)
         env = os.environ | tools_path() | options.pop("env", {})
         process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=options.get("cwd", ROOT)
@@ -58,7 +59,8 @@ class Layer:
                 self.passed += int(count) if count else bool(single)
         sys.stdout.flush()
         if process.wait():
-            raise CiError(f"{' '.join(argv[:8])} failed with exit code {process.returncode}")
+            raise CiError(f"{shown} failed with exit code {process.returncode}")
+        log(f"{time.monotonic() - started:.0f} s: {shown}")
 
 
 def lint(layer: Layer) -> None:
