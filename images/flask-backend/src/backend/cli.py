@@ -98,8 +98,9 @@ def _migrate(settings, timeout: int, target: int | None = None, down: bool = Fal
 @cli.command("create-admin")
 @click.option("--email", required=True)
 @click.option("--full-name", default="Administrator", show_default=True)
+@click.option("--tenant", default="default", show_default=True, help="Decides where their events are stored.")
 @click.option("--password-file", type=click.File(), help="Read the password here (- is stdin), no prompt.")
-def create_admin(email: str, full_name: str, password_file) -> None:
+def create_admin(email: str, full_name: str, tenant: str, password_file) -> None:
     """Create an active admin."""
     from backend.users.first_admin import create_admin as create
 
@@ -108,7 +109,7 @@ def create_admin(email: str, full_name: str, password_file) -> None:
         password = password_file.read().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    create(settings, email, full_name, password)
+    create(settings, email, full_name, tenant, password)
     _progress(f"created the admin {email}")
 
 

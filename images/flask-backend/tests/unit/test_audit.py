@@ -37,7 +37,7 @@ def test_who_what_target_from_where_and_request(admin):
         "target_id": str(user["id"]),
         "address": "192.0.2.44",
         "request_id": "request-12345",
-        "details": {"email": "new@example.com", "role": "viewer"},
+        "details": {"email": "new@example.com", "role": "viewer", "tenant": "default"},
     }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -145,10 +147,15 @@ def test_migrate_and_create_admin(tmp_path):
     assert "make one with: backend create-admin" in result.stderr
     (tmp_path / "password").write_text("a long enough password\n")
     arguments = ("create-admin", "--email", "Root@Example.com", "--password-file", str(tmp_path / "password"))
-    assert backend(*arguments, cwd=tmp_path, DB_TYPE="sqlite").returncode == 0
+    assert backend(*arguments, "--tenant", "acme", cwd=tmp_path, DB_TYPE="sqlite").returncode == 0
+    with closing(sqlite3.connect(tmp_path / "triptych.sqlite3")) as database:
+        assert database.execute("SELECT email, tenant FROM users").fetchall() == [("root@example.com", "acme")]
     again = backend(*arguments, cwd=tmp_path, DB_TYPE="sqlite")
     assert again.returncode == 1
     assert again.stderr == "Error: Another user has this e-mail address.\n"
+    wrong = backend(*arguments, "--tenant", "Not a tenant", cwd=tmp_path, DB_TYPE="sqlite")
+    error = "Error: tenant: Must be 1 to 40 lower-case letters, digits or inner hyphens.\n"
+    assert (wrong.returncode, wrong.stderr) == (1, error)
     (tmp_path / "password").write_text("short")
     short = backend(*arguments, cwd=tmp_path, DB_TYPE="sqlite")
     assert (short.returncode, short.stderr) == (1, "Error: The password is too short.\n")

@@ -70,7 +70,7 @@ def stored(services, **changes) -> str:
 
 
 def test_export_of_users(admin, background):
-    admin.create_user(email="calc@example.com", full_name='=HYPERLINK("x")')
+    admin.create_user(email="calc@example.com", full_name='=HYPERLINK("x")', tenant="acme")
     job = ended(admin, start(admin, "users.export")["id"])
     assert job["state"] == "succeeded", job
     assert job["result"] == {"users": 2}
@@ -78,8 +78,9 @@ def test_export_of_users(admin, background):
     answer = admin.get(job["output"])
     assert answer.mimetype == "text/csv"
     lines = answer.text.splitlines()
-    assert lines[0] == "id,email,full_name,role,is_active,created_at"
+    assert lines[0] == "id,email,full_name,role,tenant,is_active,created_at"
     assert "calc@example.com,\"'=HYPERLINK" in lines[2]
+    assert ",viewer,acme,1," in lines[2]
     assert "password" not in answer.text
 
 
@@ -100,6 +101,25 @@ def test_import_of_users(admin, background):
     assert "Another user has this e-mail address" in report[2]
     assert "role: " in report[3]
     assert admin.get("/api/v1/users?search=new@example.com").json["pagination"]["total"] == 1
+
+
+def test_import_of_users_with_tenants(admin, background):
+    text = (
+        "email,full_name,role,tenant\n"
+        "one@example.com,One,viewer,acme\n"
+        "two@example.com,Two,viewer,\n"
+        "short@example.com,Short,viewer\n"
+        "bad@example.com,Bad,viewer,Not a tenant\n"
+        "long@example.com,Long,viewer,acme,more\n"
+    )
+    job = ended(admin, start(admin, "users.import", csv=text)["id"])
+    assert job["result"] == {"created": 3, "refused": 2}
+    report = admin.get(job["output"]).text.splitlines()
+    assert [line.rpartition(",")[2] for line in report[1:4]] == ["created"] * 3
+    assert "tenant: Must be 1 to 40" in report[4]
+    assert "line: Too many values." in report[5]
+    users = admin.get("/api/v1/users?sort=-id&per_page=3").json["users"]
+    assert [user["tenant"] for user in users] == ["default", "default", "acme"]
 
 
 def test_import_needs_its_header(admin, background):

@@ -86,10 +86,11 @@ def test_pages(admin):
     assert beyond["pagination"]["total"] == 6
 
 
-@pytest.mark.parametrize("key", ["id", "email", "full_name", "role", "is_active", "created_at", "updated_at"])
+@pytest.mark.parametrize("key", ["id", "email", "full_name", "role", "tenant", "is_active", "created_at", "updated_at"])
 def test_sort_by_every_key_both_ways(admin, key):
     for number in range(3):
-        admin.create_user(email=f"user{number}@example.com", role=["admin", "maintainer", "viewer"][number])
+        role, tenant = [("admin", "b"), ("maintainer", "c"), ("viewer", "a")][number]
+        admin.create_user(email=f"user{number}@example.com", role=role, tenant=tenant)
     up = [user[key] for user in admin.get(f"/api/v1/users?sort={key}").json["users"]]
     down = [user[key] for user in admin.get(f"/api/v1/users?sort=-{key}").json["users"]]
     assert up == sorted(up)
@@ -149,6 +150,22 @@ def test_missing_user(admin):
 def test_empty_change_changes_nothing(admin):
     user = admin.create_user()
     assert admin.patch(f"/api/v1/users/{user['id']}", json={}).json == user
+
+
+def test_a_tenant_is_given_changed_found_and_seen_in_the_audit_log(app, admin):
+    user = admin.create_user(tenant="acme", role="admin")
+    assert user["tenant"] == "acme"
+    assert [found["id"] for found in admin.get("/api/v1/users?tenant=acme").json["users"]] == [user["id"]]
+    own = ApiClient(app).login(user["email"], PASSWORD)
+    changed = own.patch(f"/api/v1/users/{user['id']}", json={"tenant": "other"}).json
+    assert changed["tenant"] == "other"
+    assert own.get("/api/v1/auth/me").status_code == 200, "no reason to end the session"
+    assert admin.get("/api/v1/users?tenant=acme").json["users"] == []
+    (event,) = admin.get("/api/v1/audit?tenant=acme&action=users.update").json["events"]
+    assert event["details"] == {"tenant": ["acme", "other"]}
+    assert admin.get("/api/v1/audit?action=users.create").json["events"][0]["details"]["tenant"] == "acme"
+    own.create_user(email="third@example.com")
+    assert admin.get("/api/v1/audit?tenant=other&action=users.create").json["events"]
 
 
 def test_filters_combine(admin):

@@ -569,10 +569,11 @@ export interface paths {
                     per_page?: number;
                     search?: string;
                     role?: "admin" | "maintainer" | "viewer";
+                    /** @description Decides where the user's events are stored */
                     tenant?: string;
                     is_active?: boolean;
                     /** @description Field to sort by; a leading minus sorts downwards */
-                    sort?: "id" | "email" | "full_name" | "role" | "is_active" | "created_at" | "updated_at" | "-id" | "-email" | "-full_name" | "-role" | "-is_active" | "-created_at" | "-updated_at";
+                    sort?: "id" | "email" | "full_name" | "role" | "tenant" | "is_active" | "created_at" | "updated_at" | "-id" | "-email" | "-full_name" | "-role" | "-tenant" | "-is_active" | "-created_at" | "-updated_at";
                 };
                 header?: never;
                 path?: never;
@@ -2289,7 +2290,10 @@ export interface components {
             /** @enum {string} */
             role: "admin" | "maintainer" | "viewer";
             password: string;
-            /** @default default */
+            /**
+             * @description Decides where the user's events are stored
+             * @default default
+             */
             tenant?: string;
             /** @default true */
             is_active?: boolean;
@@ -2302,6 +2306,7 @@ export interface components {
             /** @enum {string} */
             role?: "admin" | "maintainer" | "viewer";
             password?: string;
+            /** @description Decides where the user's events are stored */
             tenant?: string;
             is_active?: boolean;
             must_change_password?: boolean;

@@ -17,8 +17,9 @@ from backend.users import service
 from backend.users.schemas import UserCreateSchema
 
 _PAGE = 500
-_EXPORTED = ("id", "email", "full_name", "role", "is_active", "created_at")
-_IMPORTED = ("email", "full_name", "role")
+_EXPORTED = ("id", "email", "full_name", "role", "tenant", "is_active", "created_at")
+_NEEDED = ("email", "full_name", "role")
+_OPTIONAL = ("tenant",)
 # A spreadsheet would run a cell that begins so as a formula.
 _FORMULA = ("=", "+", "-", "@")
 
@@ -27,7 +28,9 @@ class ImportSchema(StrictSchema):
     csv = fields.String(
         required=True,
         validate=validate.Length(min=1, max=900_000),
-        metadata={"description": "Header `email,full_name,role`, then a line for each user"},
+        metadata={
+            "description": "Header `email,full_name,role` or `email,full_name,role,tenant`, then a line for each user"
+        },
     )
 
 
@@ -48,8 +51,8 @@ def export_users(context: JobContext) -> dict:
 def import_users(context: JobContext) -> dict:
     """Create a user for each line, without a usable password; the output tells what became of each line."""
     reader = csv.DictReader(io.StringIO("".join(context.input())))
-    if tuple(reader.fieldnames or ()) != _IMPORTED:
-        raise JobFailed(f"the first line must be {','.join(_IMPORTED)}")
+    if tuple(reader.fieldnames or ()) not in (_NEEDED, _NEEDED + _OPTIONAL):
+        raise JobFailed(f"the first line must be {','.join(_NEEDED)}, and may end with ,{','.join(_OPTIONAL)}")
     try:
         rows = list(reader)
     except csv.Error as error:
@@ -66,7 +69,8 @@ def import_users(context: JobContext) -> dict:
 
 def _import_row(context: JobContext, row: dict) -> str:
     own = context.services
-    body = {name: (row.get(name) or "").removeprefix("'") for name in _IMPORTED}
+    body = {name: (row.get(name) or "").removeprefix("'") for name in _NEEDED}
+    body |= {name: row[name] for name in _OPTIONAL if row.get(name)}
     body["password"] = secrets.token_urlsafe(32)
     problems = UserCreateSchema().validate(body)
     if problems or None in row:

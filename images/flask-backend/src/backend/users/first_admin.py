@@ -51,9 +51,9 @@ def create_first_admin(settings: Settings, progress: Callable[[str], None]) -> N
         raise click.ClickException(f"the database is unavailable: {error}") from None
 
 
-def create_admin(settings: Settings, email: str, full_name: str, password: str) -> None:
+def create_admin(settings: Settings, email: str, full_name: str, tenant: str, password: str) -> None:
     """Create an admin. Raises `click.ClickException` with one line when a value is refused."""
-    body = {"email": email, "full_name": full_name, "role": ADMIN, "password": password}
+    body = {"email": email, "full_name": full_name, "role": ADMIN, "tenant": tenant, "password": password}
     errors = UserCreateSchema().validate(body)
     if errors:
         field, messages = next(iter(errors.items()))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from backend.fields import Flag, StrictSchema, UtcDateTime, text
+from backend.fields import Flag, StrictSchema, UtcDateTime, no_control_characters, text
 from backend.permissions import ROLES
 from backend.tenants import DEFAULT_TENANT, PATTERN
 
 MAX_PASSWORD_LENGTH = 1024
-SORT_KEYS = ("id", "email", "full_name", "role", "is_active", "created_at", "updated_at")
+SORT_KEYS = ("id", "email", "full_name", "role", "tenant", "is_active", "created_at", "updated_at")
 
 
 def _email(**options) -> fields.String:
@@ -23,7 +23,10 @@ def _role(**options) -> fields.String:
 def tenant_name(**options) -> fields.String:
     """A tenant: up to 40 lower-case letters, digits and inner hyphens."""
     error = "Must be 1 to 40 lower-case letters, digits or inner hyphens."
-    return fields.String(validate=validate.Regexp(PATTERN, error=error), **options)
+    # The pattern's end is also before a last line break.
+    checks = [no_control_characters, validate.Regexp(PATTERN, error=error)]
+    options.setdefault("metadata", {"description": "Decides where the user's events are stored"})
+    return fields.String(validate=checks, **options)
 
 
 def _password(**options) -> fields.String:

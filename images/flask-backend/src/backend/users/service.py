@@ -61,7 +61,7 @@ def insert_user(database: Database, hasher: PasswordHasher, **fields) -> dict:
 
     def work(db) -> dict:
         user = _get(db, int(db.users.insert(**row)))
-        audit.record(db, "users.create", "user", user["id"], {"email": user["email"], "role": user["role"]})
+        audit.record(db, "users.create", "user", user["id"], {name: user[name] for name in ("email", "role", "tenant")})
         return user
 
     return _unique(lambda: database.write(work))
