@@ -47,6 +47,7 @@ from backend.problems import ProblemApi, init_problems
 from backend.requests import init_requests
 from backend.shards.cluster import Shards
 from backend.shards.health import ShardHealth
+from backend.slots import Slots
 from backend.status import views as status_views
 from backend.status.fast_path import FastPath
 from backend.tracing import configure_tracing, flush_traces, init_tracing
@@ -148,6 +149,8 @@ def build_services(settings: Settings) -> Services:
     fence = AddressFence(settings.webhook_networks)
     streams = StreamSlots(settings.stream_limit, threading.Event())
     metrics.streams.set_function(lambda: streams.open)
+    downloads = Slots(max(1, settings.threads // 8), "downloads")
+    metrics.downloads.set_function(lambda: downloads.open)
     throttle = LoginThrottle(redis)
     metrics.throttle_degraded.set_function(lambda: throttle.counters.degraded)
     return Services(
@@ -164,6 +167,7 @@ def build_services(settings: Settings) -> Services:
         queue=JobQueue(settings),
         events=EventHub(shards),
         streams=streams,
+        downloads=downloads,
         webhook_secrets=secret_box(settings, "webhooks"),
         totp_secrets=secret_box(settings, "totp"),
         fence=fence,

@@ -41,6 +41,7 @@ class Settings(DatabaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     threads: int = Field(24, ge=1, le=256)
     stream_limit: int = Field(0, ge=0, le=255)
+    send_timeout_seconds: int = Field(60, ge=1, le=3600)
     background: Literal["embedded", "external"] = "embedded"
     worker_threads: int = Field(2, ge=1, le=32)
     trusted_proxy_hops: int = Field(1, ge=0, le=8)

@@ -21,6 +21,7 @@ from backend.jobs.queue import JobQueue
 from backend.metrics import Metrics
 from backend.shards.cluster import Shards
 from backend.shards.health import ShardHealth
+from backend.slots import Slots
 from backend.status.fast_path import FastPath
 
 
@@ -41,6 +42,7 @@ class Services:
     queue: JobQueue
     events: EventHub
     streams: StreamSlots
+    downloads: Slots
     webhook_secrets: SecretBox
     totp_secrets: SecretBox
     fence: AddressFence

@@ -59,6 +59,9 @@ class Metrics:
         self.streams = Gauge(
             "event_streams_open", "Live streams, each with a thread of its own", registry=self.registry
         )
+        self.downloads = Gauge(
+            "downloads_open", "Files being sent, each with a thread of its own", registry=self.registry
+        )
         self.waiting = Gauge(
             "background_waiting", "Rows of background work by kind and state", ["what", "state"], registry=self.registry
         )

@@ -6,12 +6,11 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator
 
-from flask import Response
-
 from backend.audit import queries
 from backend.audit.schemas import AuditEventSchema, AuditFilterSchema, AuditListSchema, AuditQuerySchema
 from backend.context import services
 from backend.fields import Blueprint
+from backend.slots import download
 
 blueprint = Blueprint("audit", __name__, url_prefix="/api/v1/audit", description="Audit log")
 JSON_LINES = "application/x-ndjson"
@@ -39,8 +38,8 @@ def export_events(query):
     batches = queries.export_events(services().shards, query)
     # The first batch is read here: a database that is away is still a 503.
     first = next(batches, [])
-    headers = {"Content-Disposition": 'attachment; filename="audit.jsonl"', "X-Total-Count": str(total)}
-    return Response(_lines(itertools.chain([first], batches)), mimetype=JSON_LINES, headers=headers)
+    lines = _lines(itertools.chain([first], batches))
+    return download(services().downloads, lines, JSON_LINES, "audit.jsonl", {"X-Total-Count": str(total)})
 
 
 def _lines(batches: Iterable[list[dict]]) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Response, g
+from flask import g
 
 from backend.context import services
 from backend.fields import Blueprint
 from backend.idempotency import idempotent
 from backend.jobs import service
 from backend.jobs.schemas import JobCreateSchema, JobListSchema, JobQuerySchema, JobSchema
+from backend.slots import download
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/api/v1/jobs", description="Background jobs")
 _ONE = "/<string(length=32):job_id>"
@@ -54,5 +55,4 @@ def cancel_job(job_id):
 def job_output(job_id):
     """Download the output of a job that succeeded"""
     kind, pieces = service.job_output(services(), g.principal.role, job_id)
-    disposition = f'attachment; filename="{kind.file_name}"'
-    return Response(pieces, mimetype=kind.media_type, headers={"Content-Disposition": disposition})
+    return download(services().downloads, pieces, kind.media_type, kind.file_name)
