@@ -28,7 +28,7 @@ VALUES_FILE = BUILD / "images.yaml"
 # Components of the chart that do not have the name of their image.
 COMPONENTS = {"mariadb": "mysql"}
 # Images that only tests start: built when they are named, no part of the platform.
-TEST_IMAGES = {"mysql": "tests/mysql"}
+TEST_IMAGES = {"mysql": "tests/mysql", "ingress": "tests/ingress"}
 CA_BUNDLE = Path(os.environ.get("SSL_CERT_FILE") or "/etc/ssl/certs/ca-certificates.crt")
 DECLARATION = re.compile(r"^ARG\s+(.+)$", re.MULTILINE)
 

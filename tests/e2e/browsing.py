@@ -30,12 +30,12 @@ class Account:
         return {"email": self.email, "password": self.password}
 
 
-def chromium(playwright: Playwright) -> Browser:
+def chromium(playwright: Playwright, *more_flags: str) -> Browser:
     """This machine's Chromium, without a window."""
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     assert program, "no Chromium on this machine; run: bash ci/prerequisites.sh"
     # Chromium's own sandbox cannot start as root.
-    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+    flags = [*FLAGS, *more_flags, "--no-sandbox"] if os.geteuid() == 0 else [*FLAGS, *more_flags]
     return playwright.chromium.launch(executable_path=program, args=flags)
 
 
