@@ -12,7 +12,12 @@ from unit.test_migrations import *
 
 from backend.database.engine import build_dal
 from backend.database.migrate import migrate
+from backend.doctor import OK, examine
 
+INSERT = (
+    "INSERT INTO audit_events (id, occurred_at, actor, credential, action, target_type, target_id, address, request_id,"
+    " details) VALUES ('an old one', '2020-01-01 00:00:00', 'x', '', 'test.old', '', '', '', '', '{}')"
+)
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
@@ -60,6 +65,32 @@ def test_four_processes_go_back_and_up(settings, environment):
     migrate(settings, 60, lambda line: None)
     assert run_four(environment, "--to", str(NEWEST - 1), "--yes").count("taking back migration") == 1
     assert run_four(environment, "--to", str(NEWEST), "--yes").count("applying migration") == 1
+
+
+def test_an_older_release_deletes_old_audit_events_until_its_rollout_is_over(settings):
+    """On MySQL and MariaDB the releases before version 8 know nothing of the guard that it brings."""
+    older = {"postgresql": "SET LOCAL triptych.audit_maintenance = 'on'", "mysql": "SELECT 1"}[settings.db_type]
+
+    def delete_as_before() -> int:
+        dal = build_dal(settings)
+        try:
+            dal.executesql(INSERT)
+            dal.commit()
+            dal.executesql(older)
+            dal.executesql("DELETE FROM audit_events WHERE id = 'an old one'")
+            dal.commit()
+            return dal.executesql("SELECT COUNT(*) FROM audit_events")[0][0]
+        finally:
+            dal._adapter.release(healthy=False)
+
+    migrate(settings, 60, lambda line: None, 0)
+    migrate(settings, 60, lambda line: None, 7)
+    lines: list[str] = []
+    migrate(settings, 60, lines.append)
+    assert delete_as_before() == 0
+    assert [line for line in lines if "come with the next" in line] or settings.db_type == "postgresql"
+    migrate(settings, 60, lines.append)
+    assert [found.state for found in examine(settings) if found.name == "audit guard"] == [OK]
 
 
 def test_it_waits_for_a_server_that_starts_late(environment, server):

@@ -54,7 +54,7 @@ def test_an_unguarded_audit_log(app, settings, services):
         assert set(states(settings, WARNING)) - {"keys"} == {"audit guard"}
         assert states(settings, WRONG) == {}
     finally:
-        migrate(settings, 60, lambda line: None, 1)
+        migrate(settings, 60, lambda line: None, 0)
         migrate(settings, 60, lambda line: None)
     assert "audit guard" not in states(settings, WARNING)
 

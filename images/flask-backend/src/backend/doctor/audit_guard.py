@@ -20,8 +20,8 @@ _NEEDED = {
     "sqlite": {"audit_events_append_only", "audit_events_no_delete"},
 }
 _FIX = (
-    "as an administrator of the server: GRANT TRIGGER ON {database}.* TO {user}; where it writes a binary log also"
-    " SET GLOBAL log_bin_trust_function_creators = 1; then run: backend migrate"
+    "run: backend migrate; if that says why not, first as an administrator of the server: GRANT TRIGGER ON {database}.* TO {user}; where it writes a binary log also"
+    " SET GLOBAL log_bin_trust_function_creators = 1"
 )
 
 

@@ -1,6 +1,7 @@
 """Numbered migrations, `NNNN_name.py` with two lists of SQL statements: `UP`, and `DOWN` that takes it back.
 A third one, `GUARDS`, may hold triggers that the code can do without: a server that does not let us make them keeps
-no migration from being applied, and every `backend migrate` tries again (they say `IF NOT EXISTS`).
+no migration from being applied, and every `backend migrate` tries again (they say `IF NOT EXISTS`). They contract: a
+database that an older release uses gets them by the first `backend migrate` after the one that applied the migration.
 
 Expand first (add what the new code needs, keep what the old code uses), contract in a later release: during
 an upgrade both versions run on one schema. `docs/developers/migrations.md` tells how to write one; `ddl.py`
