@@ -71,7 +71,8 @@ def unit(layer: Layer) -> None:
     layer(python(), "-m", "pytest", "ci")
     backend = ROOT / "images" / "flask-backend"
     interpreter = virtualenv.ensure(backend / "requirements-dev.txt")
-    layer(interpreter, "-m", "pytest", "-n", "2", "--dist", "loadfile", "tests/unit", cwd=backend)
+    # One process more than cores: the files that start servers wait for them.
+    layer(interpreter, "-m", "pytest", "-n", "3", "--dist", "loadfile", "tests/unit", cwd=backend)
     go_backend = ROOT / "images" / "go-backend"
     layer("go", "generate", "./...", cwd=go_backend)
     layer("go", "test", "-v", "./...", cwd=go_backend)
