@@ -179,12 +179,19 @@ def test_an_export_without_events_is_empty(admin):
         "from=2026-01-01T00:00:00",
         "to=1960-01-01T00:00:00Z",
         "from=0001-01-01T00:00:00%2B14:00",
+        "from=1970-01-01T00:00:00%2B14:00",
+        "to=9999-12-31T23:59:59-14:00",
         "sort=actor",
         "request_id=" + "x" * 65,
     ],
 )
 def test_refused_queries(admin, query):
     assert_problem(admin.get(f"/api/v1/audit?{query}"), 422)
+
+
+@pytest.mark.parametrize("query", ["from=1970-01-01T00:00:00Z", "to=9999-12-31T00:00:00Z"])
+def test_the_widest_range_finds_everything(admin, query):
+    assert admin.get(f"/api/v1/audit?{query}").json == admin.get("/api/v1/audit").json
 
 
 def test_events_cannot_be_changed_through_the_api(admin):

@@ -57,7 +57,7 @@ def create_key(database: Database, principal: Principal, name: str, role: str, e
         Its row and, this once, the key itself as `key`.
 
     Raises:
-        Problem: 403 for a role above the own one, 409 for too many keys.
+        Problem: 401 for a deleted account, 403 for a role above the own one, 409 for too many keys.
     """
     if lesser_role(role, principal.role) != role:
         raise Problem(403, f"A key of yours can have at most the role {principal.role}.", "forbidden")
@@ -66,7 +66,8 @@ def create_key(database: Database, principal: Principal, name: str, role: str, e
 
     def work(db: DAL) -> dict:
         # The owner's row is the lock under which their keys are counted.
-        fetch(db, "SELECT id FROM users WHERE id = %s" + for_update(db), principal.user_id)
+        if not fetch(db, "SELECT id FROM users WHERE id = %s" + for_update(db), principal.user_id):
+            raise Problem(401, "Your account was deleted meanwhile.", "invalid-token")
         sql = "SELECT COUNT(*) AS number FROM api_keys WHERE user_id = %s AND revoked_at IS NULL"
         if fetch(db, sql, principal.user_id)[0]["number"] >= MAX_KEYS:
             raise Problem(409, f"You have {MAX_KEYS} API keys; revoke one first.", "too-many-keys")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from backend.fields import StrictSchema, UtcDateTime, fold_email, text
 from backend.users.schemas import tenant_name
 
+# What an id can begin with, and what a datetime can hold in UTC.
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 _ID = validate.Regexp(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", error="Not an event's id.")
 
 
@@ -24,8 +28,8 @@ class AuditFilterSchema(StrictSchema):
     @validates_schema(skip_on_field_errors=True)
     def check_range(self, data, **kwargs):
         for name in ("since", "until"):
-            if name in data and data[name].year < 1970:
-                raise ValidationError("Must not be before 1970.", self.fields[name].data_key)
+            if name in data and not _FIRST <= data[name] <= _LAST:
+                raise ValidationError("Must be from 1970 to 9999, in UTC.", self.fields[name].data_key)
 
     @post_load
     def fold(self, data, **kwargs):

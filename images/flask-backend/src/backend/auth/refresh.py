@@ -69,7 +69,10 @@ def _spend(db: DAL, token: str, salt: str, client: Client) -> tuple[dict, str] |
 
 def _again(db: DAL, user: dict, token: str, moment: datetime) -> tuple[dict, str] | None:
     sql = "SELECT used_at, successor_salt FROM refresh_tokens WHERE token_hash = %s"
-    spent = fetch(db, sql, token_hash(token))[0]
+    rows = fetch(db, sql, token_hash(token))
+    if not rows:
+        return None  # the user was deleted meanwhile
+    spent = rows[0]
     if spent["successor_salt"] and moment - spent["used_at"] <= GRACE:
         return user, _successor(token, spent["successor_salt"])
     revoke_sessions(db, db.sessions.id == user["session_id"])

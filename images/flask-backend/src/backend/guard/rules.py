@@ -64,7 +64,7 @@ def create_rule(database: Database, body: dict, owner: str) -> dict:
         _check_unique(db, rule_id, columns)
         db.guard_rules.insert(id=rule_id, **columns, created_at=now(), updated_at=now())
         record(db, "guard.create_rule", "guard_rule", rule_id, _told(columns))
-        return _get(db, rule_id)
+        return _get(db, rule_id, live=False)
 
     return database.write(work)
 
@@ -93,7 +93,7 @@ def update_rule(database: Database, rule_id: str, body: dict, check) -> dict:
         _check_unique(db, rule_id, columns)
         db(db.guard_rules.id == rule_id).update(**columns, updated_at=now())
         record(db, "guard.update_rule", "guard_rule", rule_id, _told(columns))
-        return _get(db, rule_id)
+        return _get(db, rule_id, live=False)
 
     return database.write(work)
 
@@ -180,8 +180,10 @@ def _policy(db, lock: str = "") -> dict:
     }
 
 
-def _get(db, rule_id: str) -> dict:
-    rows = fetch(db, f"SELECT {_COLUMNS} FROM guard_rules WHERE id = %s AND {_LIVE}", rule_id, _clock())
+def _get(db, rule_id: str, live: bool = True) -> dict:
+    """A rule; of one that was just written it does not matter whether its time is over already."""
+    sql = f"SELECT {_COLUMNS} FROM guard_rules WHERE id = %s"
+    rows = fetch(db, f"{sql} AND {_LIVE}", rule_id, _clock()) if live else fetch(db, sql, rule_id)
     if not rows:
         raise Problem(404, f"There is no rule {rule_id}.", "no-such-rule")
     return _decoded(rows[0])

@@ -91,7 +91,7 @@ def send_test(services: Services, webhook_id: int) -> dict:
     """Queue a `webhooks.test` event for this webhook alone, enabled or not. Raises a 404 `Problem`."""
 
     def work(db) -> dict:
-        _get(db, webhook_id)
+        _get(db, webhook_id, for_update(db))
         delivery_id = deliveries.insert(db, webhook_id, "webhooks.test", json.dumps({"message": "It works."}))
         return deliveries.get(db, delivery_id)
 
