@@ -10,8 +10,9 @@ import shutil
 from pathlib import Path
 
 import images
+import node_packages
 import virtualenv
-from common import BUILD, ROOT, VERSIONS, CiError, log, main_guard, python, run, tools_path
+from common import BUILD, ROOT, VERSIONS, CiError, log, main_guard, python, tools_path
 from engine import engine
 
 STATE = BUILD / "dev"
@@ -87,8 +88,7 @@ def main() -> None:
         raise CiError("make dev needs Go and Node.js on this machine; run: make tools")
     STATE.mkdir(parents=True, exist_ok=True)
     (STATE / "Procfile").write_text(procfile())
-    if not (ROOT / "images" / "webui" / "node_modules").exists():
-        run("npm", "ci", "--no-audit", "--no-fund", cwd=ROOT / "images" / "webui")
+    node_packages.ensure()
     log(f"web UI at http://localhost:{WEBUI_PORT} (admin@example.com / admin); Ctrl-C ends all three")
     os.execve(
         python(), [str(python()), "-m", "honcho", "start", "--procfile", str(STATE / "Procfile")],

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import cluster
 import images
+import node_packages
 import release
 import virtualenv
 from common import BUILD, ROOT, CiError, log, main_guard, python, tool, tools_path
@@ -77,9 +78,8 @@ def unit(layer: Layer) -> None:
     layer("go", "generate", "./...", cwd=go_backend)
     layer("go", "test", "-v", "./...", cwd=go_backend)
     layer("make", "test-race", cwd=go_backend, env={"CC": "clang"})  # clang is a prerequisite, gcc is not
-    webui = ROOT / "images" / "webui"
-    layer("npm", "ci", "--no-audit", "--no-fund", cwd=webui)
-    layer("npm", "test", cwd=webui)
+    node_packages.ensure()
+    layer("npm", "test", cwd=node_packages.WEBUI)
 
 
 def chart(layer: Layer) -> None:
