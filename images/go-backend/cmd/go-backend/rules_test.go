@@ -116,7 +116,7 @@ func TestBenchMeasuresEveryWay(t *testing.T) {
 		NanosecondsPerPacket float64 `json:"nanoseconds_per_packet"`
 	}
 	text := run(t, "bench", "--prefixes", "50", "--sources", "2", "--packets", "100", "--output", "json")
-	if err := json.Unmarshal([]byte(text), &results); err != nil || len(results) != 8 {
+	if err := json.Unmarshal([]byte(text), &results); err != nil || len(results) != 9 {
 		t.Fatalf("%s, %v", text, err)
 	}
 	for _, result := range results {

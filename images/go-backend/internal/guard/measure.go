@@ -49,6 +49,7 @@ func Measure(options MeasureOptions) (results []Measurement, err error) {
 		{"denied prefix", &Change{Number: 1, Upserts: deniedRules(options.Prefixes)}, firstDenied, false},
 		{"denied prefix, every packet from another one", nil, firstDenied, true},
 		{"no prefix, no limit", nil, besideFirst, false},
+		{"no prefix, no limit, every packet from another source", nil, besideFirst, true},
 		{"full guard: no prefix, within the limit", &Change{Number: 2, Base: 1, Policy: Policy{SourceLimit: generous}}, besideFirst, false},
 		{"full guard: within the limit, every packet from another source", nil, besideFirst, true},
 		{"full guard: above the limit", &Change{Number: 3, Base: 2, Policy: Policy{SourceLimit: RateLimit{PacketsPerSecond: 1}}}, besideFirst, false},
@@ -102,10 +103,13 @@ func measureStep(program *xdp.Program, first netip.Addr, all bool, options Measu
 	if !all {
 		return measureSources(program, first, options)
 	}
-	bytes := first.As4()
-	sources := xdp.Sources{First: binary.BigEndian.Uint32(bytes[:]), Distance: apart, Count: uint32(options.Prefixes)}
-	mean, err := program.MeasureSources(smallPacket(first), sources, options.Packets)
+	mean, err := program.MeasureSources(smallPacket(first), sourcesFrom(first, options.Prefixes), options.Packets)
 	return float64(mean.Nanoseconds()), err
+}
+
+func sourcesFrom(first netip.Addr, count int) xdp.Sources {
+	bytes := first.As4()
+	return xdp.Sources{First: binary.BigEndian.Uint32(bytes[:]), Distance: apart, Count: uint32(count)}
 }
 
 // measureSources gives each source one turn: the kernel waits some milliseconds around every run of many packets.

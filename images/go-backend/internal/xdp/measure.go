@@ -30,14 +30,14 @@ func (c *caller) Close() error {
 	return errors.Join(c.program.Close(), c.targets.Close())
 }
 
-// newCaller calls a program that takes packets in several pieces; the packet's source is at its usual place.
-func newCaller(sources Sources, target *ebpf.Program) (*caller, error) {
+// newCaller calls a program loaded with the same flags; the packet's source is at its usual place.
+func newCaller(sources Sources, target *ebpf.Program, flags uint32) (*caller, error) {
 	targets, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.ProgramArray, KeySize: 4, ValueSize: 4, MaxEntries: 1})
 	if err != nil {
 		return nil, fmt.Errorf("make a table of programs: %w", err)
 	}
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "caller", Type: ebpf.XDP, AttachType: ebpf.AttachXDP, Flags: unix.BPF_F_XDP_HAS_FRAGS, License: "GPL",
+		Name: "caller", Type: ebpf.XDP, AttachType: ebpf.AttachXDP, Flags: flags, License: "GPL",
 		Instructions: callerInstructions(sources, targets),
 	})
 	if err == nil {
@@ -73,7 +73,12 @@ func callerInstructions(sources Sources, targets *ebpf.Map) asm.Instructions {
 // MeasureSources judges an IPv4 packet many times, every time from another of the sources. Returns the kernel's own mean
 // time, less what it takes to change the source; at least 0.
 func (p *Program) MeasureSources(packet []byte, sources Sources, times int) (time.Duration, error) {
-	idle, err := newIdle(unix.BPF_F_XDP_HAS_FRAGS)
+	return MeasureSources(p.objects.Guard, unix.BPF_F_XDP_HAS_FRAGS, packet, sources, times)
+}
+
+// MeasureSources is Program.MeasureSources for any XDP program, loaded with these flags.
+func MeasureSources(program *ebpf.Program, flags uint32, packet []byte, sources Sources, times int) (time.Duration, error) {
+	idle, err := newIdle(flags)
 	if err != nil {
 		return 0, err
 	}
@@ -83,8 +88,8 @@ func (p *Program) MeasureSources(packet []byte, sources Sources, times int) (tim
 		return 0, err
 	}
 	var means [2]time.Duration
-	for i, target := range []*ebpf.Program{p.objects.Guard, idle} {
-		calling, err := newCaller(sources, target)
+	for i, target := range []*ebpf.Program{program, idle} {
+		calling, err := newCaller(sources, target, flags)
 		if err != nil {
 			return 0, err
 		}
