@@ -3,6 +3,7 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -16,6 +17,7 @@ type Tables interface {
 	WriteCondition(index uint32, condition xdp.Condition) error
 	WriteChain(index uint32, chain xdp.Chain) error
 	WritePolicy(generation uint32, policy xdp.Policy) error
+	WritePrefilter(generation uint32, references iter.Seq2[netip.Prefix, xdp.Reference]) error
 	Switch(generation uint32) error
 	PrepareRuleCounter(counter uint32) error
 	ClearRuleCounter(counter uint32) error
@@ -57,7 +59,7 @@ func (i *installer) install(nodes []resolved, rules []*Rule, policy xdp.Policy) 
 	// No number twice: packets remember what one said, if only for a moment. Two further, because policies take turns.
 	next := i.generation + 1 + 2*i.failures
 	changes := compare(i.entries, wanted, next)
-	if err := i.write(plan, changes, policy, next); err != nil {
+	if err := i.write(plan, wanted, changes, policy, next); err != nil {
 		i.failures++
 		i.slots.abandon(plan)
 		return 0, failed(err)
@@ -87,11 +89,14 @@ func (i *installer) entriesOf(plan *plan, nodes []resolved) ([]entry, error) {
 }
 
 // write prepares everything and switches; on an error it takes back what packets could see after a later switch.
-func (i *installer) write(plan *plan, changes *changes, policy xdp.Policy, next uint32) error {
+func (i *installer) write(plan *plan, wanted []entry, changes *changes, policy xdp.Policy, next uint32) error {
 	if err := i.writeRules(plan); err != nil {
 		return err
 	}
 	if err := i.tables.WritePolicy(next, policy); err != nil {
+		return err
+	}
+	if err := i.tables.WritePrefilter(next, references(wanted)); err != nil {
 		return err
 	}
 	written, err := writeByFamily(changes.prefixes, changes.entries, i.tables.WritePrefixes)
@@ -102,6 +107,16 @@ func (i *installer) write(plan *plan, changes *changes, policy xdp.Policy, next 
 		return errors.Join(err, i.takeBack(changes, written))
 	}
 	return nil
+}
+
+func references(entries []entry) iter.Seq2[netip.Prefix, xdp.Reference] {
+	return func(yield func(netip.Prefix, xdp.Reference) bool) {
+		for _, each := range entries {
+			if !yield(each.prefix, each.now) {
+				return
+			}
+		}
+	}
 }
 
 func (i *installer) writeRules(plan *plan) error {

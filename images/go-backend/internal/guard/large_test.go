@@ -8,11 +8,13 @@ import (
 	"bufio"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,6 +47,113 @@ func TestFuzz(t *testing.T) {
 		}
 		must(t, bench.program.Close())
 	}
+}
+
+// TestFuzzPrefixes changes prefixes of all lengths again and again, and judges packets from addresses in, beside and
+// around them. Some rounds have few lengths, some more of them than the prefilter keeps.
+func TestFuzzPrefixes(t *testing.T) {
+	const rounds, revisions, packets = 24, 10, 1000
+	for round := range uint64(rounds) {
+		random := rand.New(rand.NewPCG(round, 6))
+		bench, set := newBench(t, Policy{}), newPrefixSet(random)
+		for number := uint64(2); number < 2+revisions; number++ {
+			change := set.change(number)
+			_, err := bench.guard.Apply(change)
+			must(t, err)
+			bench.follow(slices.Collect(maps.Values(set.rules)), change.Policy)
+			for range packets {
+				bench.run(t, set.packet())
+			}
+			bench.check(t)
+			if t.Failed() {
+				t.Fatalf("round %d, revision %d", round, number)
+			}
+		}
+		must(t, bench.program.Close())
+	}
+}
+
+// prefixSet are rules that come, go and come back, all around a few addresses.
+type prefixSet struct {
+	random   *rand.Rand
+	around   []netip.Addr
+	lengths  [2][]int // by family
+	rules    map[netip.Prefix]*Rule
+	prefixes []netip.Prefix // all there ever were
+}
+
+func newPrefixSet(random *rand.Rand) *prefixSet {
+	set := &prefixSet{random: random, around: []netip.Addr{friend, enemy, friend6, enemy6}, rules: map[netip.Prefix]*Rule{}}
+	for family, bits := range []int{32, 128} {
+		count := []int{1, 4, xdp.PrefilterLengths, xdp.PrefilterLengths + 1, bits}[random.IntN(5)]
+		set.lengths[family] = random.Perm(bits + 1)[:min(count, bits)]
+		if random.IntN(2) == 0 {
+			set.lengths[family] = append(set.lengths[family], 0)
+		}
+	}
+	return set
+}
+
+// near is an address that differs from another one in one bit, or not at all.
+func (s *prefixSet) near(address netip.Addr) netip.Addr {
+	bytes := address.AsSlice()
+	if bit := s.random.IntN(9 * len(bytes)); bit < 8*len(bytes) {
+		bytes[bit/8] ^= 0x80 >> (bit % 8)
+	}
+	near, _ := netip.AddrFromSlice(bytes)
+	return near
+}
+
+func (s *prefixSet) change(number uint64) *Change {
+	change := &Change{Number: number, Base: number - 1, Policy: Policy{Drop: s.random.IntN(2) == 0}}
+	for _, prefix := range slices.SortedFunc(maps.Keys(s.rules), comparePrefixes) {
+		if s.random.IntN(4) == 0 {
+			change.Removed = append(change.Removed, s.rules[prefix].ID)
+			delete(s.rules, prefix)
+		}
+	}
+	for added := range s.random.IntN(200) {
+		prefix := s.prefix()
+		if s.rules[prefix] != nil {
+			continue
+		}
+		made := rule(fmt.Sprintf("%d-%d", number, added), prefix.String(), uint8(1+s.random.IntN(2)))
+		if s.random.IntN(20) == 0 {
+			made.Protocol = 6
+		}
+		s.rules[prefix] = made
+		s.prefixes = append(s.prefixes, prefix)
+		change.Upserts = append(change.Upserts, made)
+	}
+	return change
+}
+
+func (s *prefixSet) prefix() netip.Prefix {
+	if len(s.prefixes) > 0 && s.random.IntN(3) == 0 {
+		return s.prefixes[s.random.IntN(len(s.prefixes))]
+	}
+	address := s.near(s.near(s.around[s.random.IntN(len(s.around))]))
+	lengths := s.lengths[0]
+	if address.Is6() {
+		lengths = s.lengths[1]
+	}
+	prefix, _ := address.Prefix(lengths[s.random.IntN(len(lengths))])
+	return prefix
+}
+
+func (s *prefixSet) packet() []byte {
+	source := s.around[s.random.IntN(len(s.around))]
+	if len(s.prefixes) > 0 {
+		source = s.prefixes[s.random.IntN(len(s.prefixes))].Addr()
+	}
+	source = s.near(source)
+	if source.Is6() {
+		return udp6(source, 1000, 2000)
+	}
+	if s.random.IntN(8) == 0 {
+		return tcp4(source, 1000, 2000, 0)
+	}
+	return udp4(source, 1000, 2000)
 }
 
 // scattered numbers prefixes all over the address space, every second one IPv6: a multiplication by an odd number maps

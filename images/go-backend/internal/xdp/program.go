@@ -95,7 +95,8 @@ func (p *Program) replacements() map[string]*ebpf.Map {
 		"fail_safe_ports": own.FailSafePorts, "current_packet": own.CurrentPacket, "generation": own.Generation,
 		"ingest_answers": own.IngestAnswers, "ingest_states": own.IngestStates, "ingest_destinations": own.IngestDestinations, "ingest_sequences": own.IngestSequences,
 		"ingest_sockets": own.IngestSockets, "memory": own.Memory, "ipv4_prefixes": own.Ipv4Prefixes, "ipv6_prefixes": own.Ipv6Prefixes,
-		"policies": own.Policies, "rule_counters": own.RuleCounters, "samplers": own.Samplers, "samples": own.Samples,
+		"policies": own.Policies, "prefilter": own.Prefilter, "prefilter_answers": own.PrefilterAnswers,
+		"prefilter_steps": own.PrefilterSteps, "rule_counters": own.RuleCounters, "samplers": own.Samplers, "samples": own.Samples,
 	}
 }
 

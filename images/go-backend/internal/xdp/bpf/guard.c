@@ -17,6 +17,7 @@
 
 #include "ingest.h"
 #include "packet.h"
+#include "prefilter.h"
 #include "rules.h"
 #include "bucket.h"
 #include "telemetry.h"
@@ -245,6 +246,7 @@ const struct shared_types {
 	enum protocol_class class;
 	enum reference_kind reference;
 	enum rule_action action;
+	enum prefilter_action step;
 	enum port_flag port;
 	struct rule_counter counter;
 	struct sample sample;

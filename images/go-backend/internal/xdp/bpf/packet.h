@@ -79,6 +79,7 @@ struct packet {
 	__u64 now; // nanoseconds
 	__u32 length;
 	__u32 generation; // of the rules that judge it
+	__u32 step; // of the prefilter
 	__u32 reference; // what applies to its source
 	__u32 rule; // the counter of the rule that decided, or NO_RULE
 	__u16 source_port; // host byte order

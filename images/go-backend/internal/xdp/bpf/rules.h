@@ -90,8 +90,6 @@ struct {
 } ipv6_prefixes SEC(".maps");
 
 #define MEMORY_BITS 12
-#define MIX 0x9e3779b97f4a7c15 // odd, so that multiplying loses nothing; its upper bits depend on every bit below
-#define MIX_LOWER 0xd6e8feb86659fd93
 
 // The answer of the last look-up of a source. It holds for one generation, in which nothing that it names changes.
 struct remembered {
@@ -235,7 +233,11 @@ __noinline int look_reference_up(void)
 
 	if (!packet)
 		return 0;
-	struct prefix_entry *entry = find_prefix(packet);
+	struct prefix_entry *entry = NULL;
+	if (must_walk()) {
+		packet->reference = REFERENCE_NONE;
+		entry = find_prefix(packet);
+	}
 	if (entry) {
 		// Both are read first: choosing between their addresses would take CAP_PERFMON.
 		__u32 before = *(volatile __u32 *)&entry->before, after = *(volatile __u32 *)&entry->after;
