@@ -6,12 +6,14 @@ import socket
 from pathlib import Path
 
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 
 from backend.config import Settings
 from backend.logs import dict_config
 
 DRAIN_SECONDS = 25
+HEAD_SECONDS = 30
 
 
 class _Server(Granian):
@@ -43,6 +45,9 @@ def serve(settings: Settings, address: str, reload: bool) -> None:
         address=address,
         port=settings.port,
         interface=Interfaces.WSGI,
+        # Telling HTTP/1 from HTTP/2 has no time limit: silent connections took all places.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=1000 * min(HEAD_SECONDS, settings.send_timeout_seconds)),
         workers=1,
         blocking_threads=settings.threads,
         send_timeout_seconds=settings.send_timeout_seconds,

@@ -1,4 +1,4 @@
-"""Readers who stop reading their answer: they keep no thread, and leave threads for others meanwhile."""
+"""Clients who stop half-way: they keep no thread and no connection, and leave threads for others meanwhile."""
 
 from __future__ import annotations
 
@@ -117,6 +117,14 @@ def test_live_events_that_nobody_reads_are_cut_off(server, stalled):
 
     eventually(cut_off, "the stream holds its thread")
     assert not rest(connection).endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("start", [b"", b"GET /healthz HTTP/1.1\r\nHost:"], ids=["nothing", "half a head"])
+def test_a_connection_on_which_no_request_arrives_is_closed(server, start):
+    """The server has places for a thousand connections."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection, suppress(ConnectionResetError):
+        connection.sendall(start)
+        assert not rest(connection).startswith(b"HTTP/1.1 200")
 
 
 def test_downloads_leave_threads_for_others(admin, services):
