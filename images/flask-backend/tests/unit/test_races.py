@@ -9,6 +9,7 @@ import pytest
 from api_client import PASSWORD, ApiClient, assert_problem
 
 from backend.auth import gate, refresh
+from backend.database.session import fetch, now
 
 NEW_PASSWORD = "another password of a user"
 GUARD_RULE = {"prefix": "192.0.2.0/24", "action": "deny"}
@@ -72,10 +73,43 @@ def test_a_user_who_is_deleted_meanwhile(app, admin, meanwhile, method, path, bo
     assert_problem(client.get("/api/v1/auth/me"), 401)
 
 
+def other_password(admin, services, user_id: int) -> None:
+    assert admin.patch(f"/api/v1/users/{user_id}", json={"password": NEW_PASSWORD}).status_code == 200
+
+
+def disabled(admin, services, user_id: int) -> None:
+    assert admin.patch(f"/api/v1/users/{user_id}", json={"is_active": False}).status_code == 200
+
+
+def deleted(admin, services, user_id: int) -> None:
+    assert admin.delete(f"/api/v1/users/{user_id}").status_code == 204
+
+
+def second_factor_on(admin, services, user_id: int) -> None:
+    services.database.write(lambda db: db(db.users.id == user_id).update(totp_confirmed_at=now()))
+
+
+@pytest.mark.parametrize("change", [other_password, disabled, deleted, second_factor_on])
+def test_a_login_that_a_change_overtakes_opens_no_session(app, admin, services, monkeypatch, change):
+    own = admin.create_user()
+    check = services.hasher.check
+
+    def overtaken(*arguments) -> bool:
+        fits = check(*arguments)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(change, admin, services, own["id"]).result()
+        return fits
+
+    monkeypatch.setattr(services.hasher, "check", overtaken)
+    login = {"email": own["email"], "password": PASSWORD}
+    assert_problem(ApiClient(app).post("/api/v1/auth/login", json=login), 401)
+    sql = "SELECT COUNT(*) AS n FROM sessions WHERE user_id = %s"
+    assert services.database.read(lambda db: fetch(db, sql, own["id"]))[0]["n"] == 0
+
+
 def test_a_user_who_is_deleted_while_their_token_is_refreshed(app, admin, services, monkeypatch):
     own = admin.create_user()
     client = ApiClient(app).login(own["email"], PASSWORD)
-    fetch = refresh.fetch
 
     def deleting(db, *arguments) -> list[dict]:
         rows = fetch(db, *arguments)

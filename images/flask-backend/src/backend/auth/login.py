@@ -129,8 +129,9 @@ def _password_fits(services: Services, user: dict, password: str, client: Client
     upgraded = services.hasher.upgrade(password, user["password_hash"])
 
     def work(db: DAL) -> str | None:
-        sql = "SELECT id FROM users WHERE id = %s AND password_hash = %s AND is_active = 1" + for_update(db)
-        if not fetch(db, sql, user["id"], user["password_hash"]):
+        factor = "IS NOT NULL" if user["totp_enabled"] else "IS NULL"
+        sql = f"SELECT id FROM users WHERE id = %s AND password_hash = %s AND is_active = 1 AND totp_confirmed_at {factor}"
+        if not fetch(db, sql + for_update(db), user["id"], user["password_hash"]):
             return None
         if upgraded:
             db(db.users.id == user["id"]).update(password_hash=upgraded)
