@@ -43,7 +43,7 @@ class Server:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def text(self, path: str, token: str = "", method: str = "GET", body: dict | None = None) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         answer = connection.getresponse()
@@ -60,7 +60,7 @@ class Server:
         return answer["access_token"]
 
     def wait(self) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while True:
             with contextlib.suppress(OSError):
                 if self.call("GET", "/readyz")[0] == 200:
