@@ -7,7 +7,7 @@ import secrets
 
 import pytest
 from browsing import PASSWORD, sign_in
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from support import Api
 
@@ -160,3 +160,29 @@ def test_sorting_and_searching_are_in_the_address(open_page, accounts):
     expect(page.get_by_role("main").locator("[aria-busy=true]")).to_have_count(0)
     emails = page.get_by_role("main").locator("tbody tr td:nth-child(2)").all_inner_texts()
     assert emails == sorted(emails) and accounts["viewer"].email in emails
+
+
+def test_a_lost_answer_and_a_second_press_make_one_user(open_page, email, admin: Api, watch):
+    watch.expect("failed POST /api/v1/users", "net::ERR_FAILED")
+    page = open_page("admin")
+    page.goto("/users")
+
+    def lose_the_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/v1/users", lose_the_answer, times=1)
+    page.get_by_role("button", name="New user").click()
+    dialog = page.get_by_role("dialog", name="New user")
+    dialog.get_by_label("Email").fill(email)
+    dialog.get_by_label("Full name").fill("Only Once")
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Create user").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    with page.expect_response("**/api/v1/users") as answer:
+        dialog.get_by_role("button", name="Create user").click()
+    assert answer.value.headers["idempotency-replayed"] == "true"
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("status").filter(has_text=f"{email} is created.")).to_be_visible()
+    [user] = admin.users(email)
+    assert user["full_name"] == "Only Once"

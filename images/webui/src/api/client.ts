@@ -1,5 +1,6 @@
 import createClient from "openapi-fetch";
 import { basePath } from "@/lib/base-path";
+import { sendOnce } from "./idempotency";
 import { apiErrorFrom, networkErrorFrom } from "./problem";
 import type { paths } from "./schema";
 
@@ -13,7 +14,7 @@ export const apiAddress = (path: string) => `${basePath()}${path}`;
 export const api = createClient<paths>({
   baseUrl: window.location.origin + basePath(),
   headers: CSRF_HEADERS,
-  fetch: (request) => fetch(request),
+  fetch: sendOnce,
 });
 
 interface Reply<T> {
