@@ -3,6 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { IngestNode, IngestQueue, IngestStreams, IngestSubscription, Role } from "@/api/types";
 import { Source } from "./event-source";
+import { formatPrecise } from "@/lib/format";
 import { openApp, signedInAs } from "./harness";
 
 const NODE: IngestNode = {
@@ -131,17 +132,32 @@ describe("live tail", () => {
   it("shows datagrams newest first, and a node's error without taking it for a broken connection", async () => {
     const source = await openTail("/ingest?tab=tail");
     source.tell("open");
-    source.frame("datagram", { port: 514, source: "192.0.2.9", payload_hex: "3c31" });
+    source.frame("datagram", { port: 514, source: "192.0.2.9", source_port: 4242, length: 2, payload_hex: "3c31" });
     source.frame("error", { address: "192.0.2.2:50051", detail: "node is away" });
     const items = screen.getAllByRole("listitem").filter(({ textContent }) => /datagram|error/.test(textContent));
     expect(items.map(({ textContent }) => textContent)).toEqual([
       expect.stringContaining("node is away"),
-      expect.stringContaining("source: 192.0.2.9"),
+      expect.stringContaining("source: 192.0.2.9:4242"),
     ]);
     expect(screen.getByText("Live")).toBeInTheDocument();
     source.close();
     source.tell("error");
     expect(screen.getByText("Not connected")).toBeInTheDocument();
+  });
+
+  it("reads payloads as text in the reader's time, and shows them as they came when asked", async () => {
+    const user = userEvent.setup();
+    const source = await openTail("/ingest?tab=tail");
+    // "<1>ß", an end of line, and a sign that turns the direction of writing; the payload was longer.
+    const frame = { port: 514, source: "2001:db8::9", source_port: 4242, length: 90, payload_hex: "3c313e c39f 0a e280ae".replaceAll(" ", "") };
+    source.frame("datagram", { ...frame, received_at_ns: "1795708800123456789" });
+    const item = () => screen.getByText("datagram").closest("li");
+    expect(item()).toHaveTextContent("source: [2001:db8::9]:4242 · payload: <1>ß··…");
+    expect(item()).toHaveTextContent(formatPrecise("2026-11-26T16:00:00.123Z"));
+    await user.selectOptions(screen.getByLabelText("Payload"), "Hexadecimal, as received");
+    await waitFor(() => expect(item()).toHaveTextContent(/payload_hex: 3c313ec39f0ae280ae.*received_at_ns: 1795708800123456789/));
+    await user.selectOptions(screen.getByLabelText("Payload"), "As text");
+    await waitFor(() => expect(item()).toHaveTextContent("<1>ß"));
   });
 
   it("is not asked for without a fast path", async () => {

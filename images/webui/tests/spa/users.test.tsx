@@ -1,4 +1,4 @@
-import { screen, waitFor, within } from "@testing-library/react";
+import { cleanup, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { describe, expect, it } from "vitest";
 import type { User } from "@/api/types";
@@ -117,6 +117,7 @@ describe("user dialog", () => {
       email: "eve@example.com",
       full_name: "Eve",
       role: "maintainer",
+      tenant: "default",
       password: "short",
     });
     expect(sent.filter(({ path, method }) => path === "/api/v1/users" && method === "GET")).toHaveLength(2);
@@ -241,7 +242,69 @@ describe("a user whom somebody else has changed", () => {
   });
 });
 
+describe("tenants", () => {
+  const IN_TENANT = { ...VIEWER, tenant: "acme" };
+
+  it("bother nobody who has none", async () => {
+    const user = userEvent.setup();
+    const { sent } = openUsers("/users", { "POST /api/v1/users": () => ({ status: 201, body: VIEWER }) });
+    expect(await screen.findByRole("columnheader", { name: "Role" })).toBeInTheDocument();
+    expect(screen.queryByRole("columnheader", { name: "Tenant" })).not.toBeInTheDocument();
+    await user.click(screen.getByRole("button", { name: "New user" }));
+    const dialog = within(await screen.findByRole("dialog"));
+    expect(dialog.getByLabelText("Tenant of the user")).not.toBeVisible();
+    await user.type(dialog.getByLabelText("Email"), "eve@example.com");
+    await user.type(dialog.getByLabelText("Full name"), "Eve");
+    await user.type(dialog.getByLabelText("Password"), "correct horse battery");
+    await user.click(dialog.getByRole("button", { name: "Create user" }));
+    await waitFor(() => expect(sent.find(({ method }) => method === "POST")?.json).toMatchObject({ tenant: "default" }));
+  });
+
+  it("are shown in the table and on the page of who has one", async () => {
+    openUsers("/users", {}, [userOf("admin"), IN_TENANT]);
+    expect(await screen.findByRole("columnheader", { name: "Tenant" })).toBeInTheDocument();
+    expect(screen.getByRole("cell", { name: "acme" })).toBeInTheDocument();
+    cleanup();
+    openUsers("/users/2", { "GET /api/v1/users/2": () => ({ body: IN_TENANT }) });
+    expect(within(await screen.findByRole("region", { name: "Account" })).getByText("acme")).toBeInTheDocument();
+  });
+
+  it("are changed in the form, which tells what a name may be", async () => {
+    const user = userEvent.setup();
+    const errors = { json: { tenant: ["Must be 1 to 40 lower-case letters, digits or inner hyphens."] } };
+    let answer: { status: number; body?: unknown } = { status: 422, body: { title: "Unprocessable", errors } };
+    const { sent } = openUsers("/users/2", { "GET /api/v1/users/2": () => ({ body: IN_TENANT }), "PATCH /api/v1/users/2": () => answer });
+    await user.click(await screen.findByRole("button", { name: "Edit" }));
+    const dialog = within(await screen.findByRole("dialog", { name: "Edit user" }));
+    const field = await dialog.findByLabelText("Tenant of the user");
+    expect(field).toBeVisible();
+    await user.clear(field);
+    await user.type(field, "Acme!");
+    expect(field).toBeInvalid();
+    expect(field).toHaveAccessibleDescription(/^Takes 1 to 40/);
+    await user.click(dialog.getByRole("button", { name: "Save changes" }));
+    await waitFor(() => expect(field).toHaveAccessibleDescription(/^Must be 1 to 40/));
+    answer = { status: 200, body: IN_TENANT };
+    await user.clear(field);
+    await user.type(field, "acme-2");
+    await user.click(dialog.getByRole("button", { name: "Save changes" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+    expect(sent.findLast(({ method }) => method === "PATCH")?.json).toEqual({ tenant: "acme-2" });
+  });
+});
+
 describe("a user's page", () => {
+  it("is called by the user's name in the breadcrumb, and by its number where there is no such user", async () => {
+    openUsers("/users/2");
+    const breadcrumb = () => within(screen.getByRole("navigation", { name: "Breadcrumb" }));
+    await screen.findByRole("heading", { level: 1, name: VIEWER.full_name });
+    expect(breadcrumb().getByText(VIEWER.full_name)).toHaveAttribute("aria-current", "page");
+    cleanup();
+    openUsers("/users/3", { "GET /api/v1/users/3": () => ({ status: 404, body: { title: "Not Found", detail: "No such user." } }) });
+    await screen.findByText("No such user.");
+    expect(breadcrumb().getByText("3")).toBeInTheDocument();
+  });
+
   const RESET = "POST /api/v1/users/2/password-reset";
 
   async function reset(answer: NonNullable<Parameters<typeof openApp>[1]>[string]) {

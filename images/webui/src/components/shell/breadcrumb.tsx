@@ -1,6 +1,8 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link, useLocation } from "@tanstack/react-router";
 import { ChevronRight } from "lucide-react";
 import { useTranslation } from "react-i18next";
+import { userQuery } from "@/features/users/api";
 import { NAVIGATION } from "./navigation";
 
 /** Where the page stands: category, page, and what of it is open. */
@@ -34,11 +36,18 @@ export function Breadcrumb() {
               <ChevronRight className="size-3.5 text-muted" />
             </li>
             <li aria-current="page" className="truncate">
-              {detail}
+              {item.to === "/users" ? <UserName id={detail} /> : detail}
             </li>
           </>
         )}
       </ol>
     </nav>
   );
+}
+
+/** The user whose page it is, by what the page itself asks for; the id of one whom it does not find. */
+function UserName({ id }: { id: string }) {
+  const { data, isFetching } = useQuery({ ...userQuery(Number(id)), enabled: false });
+  if (data) return data.full_name || data.email;
+  return isFetching ? "…" : id;
 }

@@ -5,6 +5,8 @@ export interface IngestSearch {
   tab?: string;
   /** The port that the live tail is limited to. */
   port?: number;
+  /** Payloads of the live tail in hexadecimal, not as text. */
+  hex?: boolean;
 }
 
 /** Read the URL's parameters; what is wrong falls back to the default. */
@@ -13,5 +15,6 @@ export function parseIngestSearch(raw: Record<string, unknown>): IngestSearch {
   return {
     tab: typeof raw.tab === "string" ? raw.tab : undefined,
     port: Number.isInteger(port) && port > 0 && port <= LAST_PORT ? port : undefined,
+    hex: raw.hex === true || undefined,
   };
 }

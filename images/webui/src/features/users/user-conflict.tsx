@@ -9,6 +9,7 @@ const SHOWN = {
   email: msg("Email"),
   full_name: msg("Full name"),
   role: msg("Role"),
+  tenant: msg("Tenant"),
   is_active: msg("State"),
 } satisfies Partial<Record<keyof User, string>>;
 

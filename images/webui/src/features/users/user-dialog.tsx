@@ -7,10 +7,11 @@ import { Dialog } from "@/components/ui/dialog";
 import { ErrorBanner, Skeleton } from "@/components/ui/states";
 import { toast } from "@/components/ui/toast";
 import { useCreateUser, useUpdateUser, versionQuery, type UserVersion } from "./api";
+import { DEFAULT_TENANT } from "./tenant";
 import { isConflict, UserConflict } from "./user-conflict";
 import { UserForm, type UserFormValues } from "./user-form";
 
-const SHOWN_FIELDS = ["email", "full_name", "role", "password", "is_active"];
+const SHOWN_FIELDS = ["email", "full_name", "role", "tenant", "password", "is_active"];
 
 export function CreateUserDialog({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
@@ -19,7 +20,7 @@ export function CreateUserDialog({ onClose }: { onClose: () => void }) {
     <Dialog title={t("New user")} onClose={onClose}>
       <GeneralError error={create.error} />
       <UserForm
-        values={{ email: "", full_name: "", role: "viewer", password: "", is_active: true }}
+        values={{ email: "", full_name: "", role: "viewer", tenant: DEFAULT_TENANT, password: "", is_active: true }}
         submitLabel={t("Create user")}
         pending={create.isPending}
         errors={fieldsOf(create.error)}
@@ -106,13 +107,13 @@ function fieldsOf(error: Error | null): Readonly<Record<string, string>> {
   return error instanceof ApiError ? error.fields : {};
 }
 
-function creation({ email, full_name, role, password }: UserFormValues): UserCreate {
-  return { email: email.trim(), full_name: full_name.trim(), role, password };
+function creation({ email, full_name, role, tenant, password }: UserFormValues): UserCreate {
+  return { email: email.trim(), full_name: full_name.trim(), role, tenant, password };
 }
 
 /** Only what differs is sent, so that two people may edit different fields. */
-function changes({ email, full_name, role, is_active, password }: UserFormValues, user: User): Partial<UserCreate> {
-  const next = { email: email.trim(), full_name: full_name.trim(), role, is_active };
+function changes({ email, full_name, role, tenant, is_active, password }: UserFormValues, user: User): Partial<UserCreate> {
+  const next = { email: email.trim(), full_name: full_name.trim(), role, tenant, is_active };
   const changed = Object.entries(next).filter(([key, value]) => user[key as keyof typeof next] !== value);
   return { ...Object.fromEntries(changed), ...(password ? { password } : {}) };
 }

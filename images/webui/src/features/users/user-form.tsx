@@ -5,8 +5,9 @@ import { Button } from "@/components/ui/button";
 import { DialogActions } from "@/components/ui/dialog";
 import { CheckField, SelectField, TextField } from "@/components/ui/field";
 import { msg } from "@/i18n";
+import { DEFAULT_TENANT, TENANT } from "./tenant";
 
-export type UserFormValues = Pick<User, "email" | "full_name" | "role" | "is_active"> & { password: string };
+export type UserFormValues = Pick<User, "email" | "full_name" | "role" | "tenant" | "is_active"> & { password: string };
 
 interface UserFormProps {
   /** What the form starts with; what was typed stays after a refusal. */
@@ -78,6 +79,7 @@ export function UserForm({ values, existing = false, submitLabel, pending, error
         error={errors.password}
         onChange={(event) => set({ password: event.target.value })}
       />
+      <TenantField value={form.tenant} error={errors.tenant} onChange={(tenant) => set({ tenant })} />
       {existing && (
         <CheckField
           label={t("May sign in")}
@@ -93,5 +95,35 @@ export function UserForm({ values, existing = false, submitLabel, pending, error
         </Button>
       </DialogActions>
     </form>
+  );
+}
+
+interface TenantFieldProps {
+  value: string;
+  error: string | undefined;
+  onChange: (value: string) => void;
+}
+
+/** Folded away from those who have no tenants: most installations. */
+function TenantField({ value, error, onChange }: TenantFieldProps) {
+  const { t } = useTranslation();
+  const [used] = useState(value !== DEFAULT_TENANT);
+  const shape = TENANT.test(value) ? undefined : t("Takes 1 to 40 lower-case letters, digits and inner hyphens.");
+  return (
+    <details open={used || error !== undefined}>
+      <summary className="w-fit cursor-pointer rounded text-sm text-muted hover:text-gold">{t("Tenant")}</summary>
+      <div className="mt-3">
+        <TextField
+          label={t("Tenant of the user")}
+          maxLength={40}
+          autoComplete="off"
+          spellCheck={false}
+          hint={t("Decides which database keeps the user's events, where the audit log is spread over several; “default” elsewhere. It gives and takes no rights.")}
+          value={value}
+          error={error ?? shape}
+          onChange={(event) => onChange(event.target.value)}
+        />
+      </div>
+    </details>
   );
 }

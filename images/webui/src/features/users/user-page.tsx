@@ -20,6 +20,7 @@ import { formatTime } from "@/lib/format";
 import { RemoveTotpDialog, ResetPasswordDialog, StateDialog } from "./account-dialogs";
 import { userQuery } from "./api";
 import { DeleteUserDialog } from "./delete-user-dialog";
+import { DEFAULT_TENANT } from "./tenant";
 import { EditUserDialog } from "./user-dialog";
 import { RoleBadge, StateBadge } from "./users-table";
 
@@ -105,6 +106,7 @@ function Account({ user }: { user: User }) {
       label={t("Account")}
       facts={[
         [t("Role"), <RoleBadge key="role" role={user.role} />],
+        ...(user.tenant === DEFAULT_TENANT ? [] : [[t("Tenant"), user.tenant] as const]),
         [t("State"), <StateBadge key="state" active={user.is_active} />],
         [t("Second factor"), user.totp_enabled ? t("On") : t("Off")],
         [t("Created"), formatTime(user.created_at)],

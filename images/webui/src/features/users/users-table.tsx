@@ -10,6 +10,7 @@ import { EmptyState } from "@/components/ui/states";
 import { useUser } from "@/features/auth/session";
 import { formatTime } from "@/lib/format";
 import { isSort, type UsersSearch } from "./search";
+import { DEFAULT_TENANT } from "./tenant";
 
 interface UsersTableProps {
   users: User[] | undefined;
@@ -28,7 +29,7 @@ export function UsersTable({ users, stale, search, onSort, onClear, onEdit, onDe
   return (
     <DataTable
       caption={t("Users")}
-      columns={useColumns()}
+      columns={useColumns(users?.some(({ tenant }) => tenant !== DEFAULT_TENANT) ?? false)}
       rows={users}
       stale={stale}
       rowId={({ id }) => String(id)}
@@ -40,13 +41,15 @@ export function UsersTable({ users, stale, search, onSort, onClear, onEdit, onDe
   );
 }
 
-function useColumns(): Column<User>[] {
+/** Who has no tenants need not read of them. */
+function useColumns(tenants: boolean): Column<User>[] {
   const { t } = useTranslation();
   return useMemo(
     () => [
       { id: "full_name", header: t("Name"), sortable: true, className: "w-full md:w-auto", cell: (user) => <NameCell user={user} /> },
       { id: "email", header: t("Email"), sortable: true, className: "hidden md:table-cell", cell: ({ email }) => email },
       { id: "role", header: t("Role"), sortable: true, cell: ({ role }) => <RoleBadge role={role} /> },
+      ...(tenants ? [{ id: "tenant", header: t("Tenant"), className: "hidden sm:table-cell", cell: ({ tenant }: User) => tenant }] : []),
       { id: "is_active", header: t("State"), className: "hidden sm:table-cell", cell: ({ is_active }) => <StateBadge active={is_active} /> },
       {
         id: "created_at",
@@ -56,7 +59,7 @@ function useColumns(): Column<User>[] {
         cell: ({ created_at }) => formatTime(created_at),
       },
     ],
-    [t],
+    [t, tenants],
   );
 }
 
