@@ -80,7 +80,7 @@ class Api:
     @classmethod
     def log_in(cls, url: str, email: str, password: str) -> Api:
         auth = Login(url, email, password)
-        http = httpx.Client(base_url=f"{url}/api/v1", timeout=15, auth=auth)
+        http = httpx.Client(base_url=f"{url}/api/v1", timeout=60, auth=auth)
         http.get("/auth/me").raise_for_status()
         return cls(http, auth.answer["user"])
 

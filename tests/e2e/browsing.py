@@ -55,9 +55,19 @@ def open_palette(page: Page) -> Locator:
     return palette
 
 
+def choose(page: Page, text: str, option: str) -> None:
+    """Open the palette, type until the option is the only one, and press Enter."""
+    palette = open_palette(page)
+    page.keyboard.type(text)
+    expect(palette.get_by_role("option")).to_have_text([option])
+    expect(palette.get_by_role("option")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(palette).to_be_hidden()
+
+
 def storage_of(base_url: str, account: Account) -> dict:
     """Log in as the login page does; the cookies as Playwright stores them."""
-    answer = httpx.post(f"{base_url}/bff/login", json=account.login, headers=CSRF, timeout=15).raise_for_status()
+    answer = httpx.post(f"{base_url}/bff/login", json=account.login, headers=CSRF, timeout=60).raise_for_status()
     attributes = {"path": "/", "domain": httpx.URL(base_url).host, "httpOnly": True, "secure": False}
     cookies = [
         {"name": name, "value": value, "sameSite": "Strict", "expires": -1} | attributes

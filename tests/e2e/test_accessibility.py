@@ -155,6 +155,58 @@ def test_a_secret_that_is_shown_once_has_no_violation(new_account, signed_in):
     assert not violations(page)
 
 
+@dataclass(frozen=True)
+class Secret:
+    """A form whose answer is shown once."""
+
+    address: str
+    opener: str
+    fill: dict[str, str]
+    submit: str
+
+
+SECRETS = (
+    Secret("/integrations", "New webhook", {"Address": f"{HOOK}/secret"}, "Create webhook"),
+    Secret("/profile?tab=api-keys", "New API key", {"Name": f"{KEY} secret"}, "Create key"),
+    Secret("/users/{user}", "Reset password", {}, "Reset password"),
+)
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret.opener)
+def test_a_secret_in_its_dialog_has_no_violation(secret, pages, new_account, admin: Api):
+    page = pages["admin"]
+    page.goto(secret.address.format(user=new_account("viewer").id))
+    press(secret.opener)(page)
+    dialog = page.get_by_role("dialog")
+    for label, text in secret.fill.items():
+        dialog.get_by_label(label).fill(text)
+    dialog.get_by_role("button", name=secret.submit).click()
+    expect(dialog.locator("code")).to_be_visible()
+    assert not violations(page)
+    dialog.get_by_role("button", name="Done").click()
+    for hook in admin.http.get("/webhooks").json()["webhooks"]:
+        if hook["url"] == secret.fill.get("Address"):
+            admin.http.delete(f"/webhooks/{hook['id']}").raise_for_status()
+
+
+@pytest.mark.parametrize(
+    ("opener", "submit"), [("Edit", "Save changes"), ("Delete", "Delete user")], ids=["edit", "delete"]
+)
+def test_a_conflict_has_no_violation(opener, submit, pages, new_account, admin: Api, watch):
+    watch.expect("412 ")
+    page, account = pages["admin"], new_account("viewer")
+    page.goto(f"/users/{account.id}")
+    press(opener)(page)
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name=submit)).to_be_enabled()
+    if opener == "Edit":
+        dialog.get_by_label("Full name").fill("Mine")
+    admin.http.patch(f"/users/{account.id}", json={"role": "maintainer"}).raise_for_status()
+    dialog.get_by_role("button", name=submit).click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Role: viewer → maintainer")
+    assert not violations(page)
+
+
 def test_the_pages_before_the_login_have_no_violation(open_page, watch):
     watch.expect("401 POST /bff/login")
     page = open_page()

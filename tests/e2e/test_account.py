@@ -122,7 +122,7 @@ def test_an_api_key_works_until_it_is_revoked(open_page, base_url):
 
     def status() -> int:
         headers = {"Authorization": f"Bearer {key}"}
-        return httpx.get(f"{base_url}/api/v1/status", headers=headers, timeout=15).status_code
+        return httpx.get(f"{base_url}/api/v1/status", headers=headers, timeout=60).status_code
 
     assert status() == 200
     row = page.get_by_role("row").filter(has_text=name)

@@ -69,7 +69,7 @@ def test_a_webhook_is_created_tested_and_deleted(open_page, admin: Api, watch):
     page.get_by_role("tab", name="Deliveries").click()
     delivery = page.get_by_role("row").filter(has_text="webhooks.test").first
     expect(delivery).to_contain_text("Pending")
-    expect(delivery).to_contain_text("does not resolve", timeout=30_000)
+    expect(delivery).to_contain_text("does not resolve", timeout=90_000)
 
     page.get_by_role("tab", name="Webhooks").click()
     row.get_by_role("button", name="Delete the webhook").click()
@@ -87,7 +87,7 @@ def test_a_job_runs_to_its_end_and_its_output_is_there(open_page, accounts):
     dialog.get_by_role("button", name="Start", exact=True).click()
     expect(dialog).to_be_hidden()
     row = page.get_by_role("row").filter(has_text="users.export").first
-    expect(row).to_contain_text("Succeeded", timeout=30_000)
+    expect(row).to_contain_text("Succeeded", timeout=90_000)
     with page.expect_download() as download:
         row.get_by_role("link", name="Download").click()
     assert accounts["viewer"].email in download.value.path().read_text()

@@ -70,8 +70,8 @@ def test_the_hits_of_a_rule_rise(open_page, admin: Api):
         page.goto(f"/guard?search={body['comment']}")
         packets = page.get_by_role("row").filter(has_text=body["comment"]).locator("td").last
         expect(packets).to_have_text(re.compile(r"^[1-9][\d,]*$"), timeout=60_000)
-        before = packets.inner_text()
-        expect(packets).not_to_have_text(before, timeout=30_000)
+        before = packets.text_content()
+        expect(packets).not_to_have_text(before, timeout=60_000)
     finally:
         admin.http.delete(f"/guard/rules/{rule['id']}").raise_for_status()
 

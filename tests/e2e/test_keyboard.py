@@ -5,13 +5,18 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from browsing import PASSWORD, open_palette
+from browsing import PASSWORD, choose
 from playwright.sync_api import Locator, Page, expect
 
 from support import Api
 
 pytestmark = pytest.mark.functional
 MOST_TABS = 60
+# An outline, or a border of gold.
+SEEN = """element => {
+  const { outlineStyle, borderColor } = getComputedStyle(element);
+  return outlineStyle !== "none" || borderColor.includes("251, 191, 36");
+}"""
 FOCUSED = "element => element === document.activeElement"
 
 
@@ -23,8 +28,7 @@ def tab_to(page: Page, target: Locator) -> None:
             break
         page.keyboard.press("Tab")
     expect(target).to_be_focused()
-    style = target.evaluate("element => { const s = getComputedStyle(element); return s.outlineStyle + s.borderColor }")
-    assert not style.startswith("none") or "251, 191, 36" in style, f"no sign of the focus on {target}: {style}"
+    page.wait_for_function(SEEN, arg=target.element_handle())
 
 
 def press(page: Page, target: Locator, key: str = "Enter") -> None:
@@ -71,9 +75,7 @@ def test_from_login_to_a_new_user_and_a_rule(open_page, accounts, made, admin: A
     assert (user["full_name"], user["role"]) == ("Keys Only", "maintainer")
     expect(page.get_by_role("button", name="New user")).to_be_focused()
 
-    open_palette(page)
-    page.keyboard.type("network")
-    page.keyboard.press("Enter")
+    choose(page, "network", "Network guard")
     press(page, page.get_by_role("button", name="New rule"))
     dialog = page.get_by_role("dialog", name="New rule")
     write(page, dialog.get_by_label("Prefix"), prefix)

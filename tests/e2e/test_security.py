@@ -107,10 +107,10 @@ def test_another_site_cannot_put_it_in_a_frame(open_page, stranger, base_url, wa
     watch.expect("frame-ancestors", "net::ERR_BLOCKED_BY_RESPONSE")
     page = open_page("admin")
     page.goto(f"http://localhost:{stranger}/")
-    page.evaluate(
-        "url => document.body.append(Object.assign(document.createElement('iframe'), { src: url }))", base_url
-    )
-    page.wait_for_timeout(1_000)
+    with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
+        page.evaluate(
+            "url => document.body.append(Object.assign(document.createElement('iframe'), { src: url }))", base_url
+        )
     assert all(base_url not in frame.url for frame in page.frames[1:])
 
 
@@ -182,7 +182,7 @@ def test_an_open_event_stream_ends_with_the_session(signed_in, new_account, watc
     other.get_by_role("button", name="User menu of").click()
     other.get_by_role("menuitem", name="Sign out").click()
     expect(other.get_by_role("button", name="Sign in")).to_be_visible()
-    page.wait_for_function("() => window.stream.readyState === EventSource.CLOSED", timeout=10_000)
+    page.wait_for_function("() => window.stream.readyState === EventSource.CLOSED")
 
 
 # Where a text comes from the address.

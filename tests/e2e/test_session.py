@@ -28,7 +28,7 @@ def renewals(base_url: str):
     """How many sessions the web UI has renewed since it started."""
 
     def count() -> int:
-        found = RENEWED.search(httpx.get(f"{base_url}/metrics", timeout=10).raise_for_status().text)
+        found = RENEWED.search(httpx.get(f"{base_url}/metrics", timeout=60).raise_for_status().text)
         return int(found.group(1)) if found else 0
 
     return count

@@ -174,7 +174,7 @@ def test_the_origin_is_compared_to_the_host_that_the_browser_sees(port, status, 
     host = httpx.URL(url).netloc.decode()
     headers = {"Host": host, "Cookie": cookies, "Origin": f"https://{host}{port}", "X-Requested-With": "triptych"}
     address = f"{proxy.origin('127.0.0.1')}{httpx.URL(url).path.rstrip('/')}/bff/logout"
-    answer = httpx.post(address, headers=headers, verify=False, timeout=15)
+    answer = httpx.post(address, headers=headers, verify=False, timeout=60)
     assert answer.status_code == status
 
 
