@@ -14,6 +14,9 @@ export interface Client {
   secure: boolean;
 }
 
+/** How a socket of both families writes an IPv4 address. */
+const MAPPED = "::ffff:";
+
 const known = new WeakMap<IncomingMessage, Client>();
 
 export function clientOf(req: IncomingMessage): Client {
@@ -25,8 +28,9 @@ export function clientOf(req: IncomingMessage): Client {
 function look(req: IncomingMessage): Client {
   const { headers, socket } = req;
   const behindProxy = trusted(socket.remoteAddress ?? "", 0);
+  const ip = headers["x-forwarded-for"] === undefined ? (socket.remoteAddress ?? "") : proxyAddr(req, trusted);
   return {
-    ip: headers["x-forwarded-for"] === undefined ? (socket.remoteAddress ?? "") : proxyAddr(req, trusted),
+    ip: ip.startsWith(MAPPED) ? ip.slice(MAPPED.length) : ip,
     host: (behindProxy ? first(headers["x-forwarded-host"]) : undefined) ?? headers.host ?? "",
     secure: behindProxy && first(headers["x-forwarded-proto"]) === "https",
   };

@@ -97,6 +97,8 @@ describe("proxy", () => {
     const answer = await request(app).get("/api/v1/x").set({ "X-Request-ID": "request-1", "X-Forwarded-For": "203.0.113.7" });
     expect(backend.seen.at(-1)?.headers).toMatchObject({ "x-request-id": "request-1", "x-forwarded-for": "203.0.113.7" });
     expect(answer.headers["x-request-id"]).toBe("request-1");
+    await request(app).get("/api/v1/x").set("X-Forwarded-For", "::ffff:203.0.113.7");
+    expect(backend.seen.at(-1)?.headers).toMatchObject({ "x-forwarded-for": "203.0.113.7" });
     const replaced = await request(app).get("/api/v1/x").set("X-Request-ID", "bad id\t<script>");
     expect(replaced.headers["x-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
   });

@@ -252,7 +252,7 @@ describe("tenants", () => {
     expect(screen.queryByRole("columnheader", { name: "Tenant" })).not.toBeInTheDocument();
     await user.click(screen.getByRole("button", { name: "New user" }));
     const dialog = within(await screen.findByRole("dialog"));
-    expect(dialog.getByLabelText("Tenant of the user")).not.toBeVisible();
+    expect(dialog.getByLabelText("Tenant")).not.toBeVisible();
     await user.type(dialog.getByLabelText("Email"), "eve@example.com");
     await user.type(dialog.getByLabelText("Full name"), "Eve");
     await user.type(dialog.getByLabelText("Password"), "correct horse battery");
@@ -276,7 +276,7 @@ describe("tenants", () => {
     const { sent } = openUsers("/users/2", { "GET /api/v1/users/2": () => ({ body: IN_TENANT }), "PATCH /api/v1/users/2": () => answer });
     await user.click(await screen.findByRole("button", { name: "Edit" }));
     const dialog = within(await screen.findByRole("dialog", { name: "Edit user" }));
-    const field = await dialog.findByLabelText("Tenant of the user");
+    const field = await dialog.findByLabelText("Tenant");
     expect(field).toBeVisible();
     await user.clear(field);
     await user.type(field, "Acme!");

@@ -65,9 +65,13 @@ function useColumns(): Column<Session>[] {
       id: "user_agent",
       header: t("Browser"),
       className: "w-full md:w-auto",
-      cell: ({ user_agent, current }) => (
+      cell: ({ user_agent, current, address, last_used_at }) => (
         <div className="space-y-1">
           <p className="wrap-anywhere">{user_agent || t("unknown")}</p>
+          <p className="text-xs wrap-anywhere text-muted md:hidden">
+            <span className="sm:hidden">{address} · </span>
+            {t("Last used")}: {last_used_at ? formatTime(last_used_at) : t("never")}
+          </p>
           {current && <Badge tone="gold">{t("this session")}</Badge>}
         </div>
       ),

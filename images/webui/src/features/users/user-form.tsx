@@ -111,10 +111,10 @@ function TenantField({ value, error, onChange }: TenantFieldProps) {
   const shape = TENANT.test(value) ? undefined : t("Takes 1 to 40 lower-case letters, digits and inner hyphens.");
   return (
     <details open={used || error !== undefined}>
-      <summary className="w-fit cursor-pointer rounded text-sm text-muted hover:text-gold">{t("Tenant")}</summary>
+      <summary className="w-fit cursor-pointer rounded text-sm text-muted hover:text-gold">{t("More settings")}</summary>
       <div className="mt-3">
         <TextField
-          label={t("Tenant of the user")}
+          label={t("Tenant")}
           maxLength={40}
           autoComplete="off"
           spellCheck={false}
