@@ -47,7 +47,7 @@ function ComponentCard({ component: { name, status, detail, latency_ms } }: { co
   const latency = status === "healthy" && latency_ms > 0 ? t("Answers in {{time}}", { time: formatMilliseconds(latency_ms) }) : "";
   const note = detail || latency || t(NOTES[status]);
   return (
-    <Card aria-label={name} className="grid h-full grid-cols-[auto_1fr_auto] items-center gap-x-3.5 gap-y-4 p-4 sm:grid-cols-[auto_1fr]">
+    <Card aria-label={name} className="grid h-full grid-cols-[auto_1fr_auto] content-center items-center gap-x-3.5 gap-y-4 p-4 sm:grid-cols-[auto_1fr] sm:content-start">
       <Icon aria-hidden className="size-5 shrink-0 text-gold" />
       <div className="order-last sm:order-none sm:justify-self-end">
         <Badge tone={tone} dot>
