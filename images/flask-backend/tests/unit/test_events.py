@@ -185,8 +185,7 @@ def test_without_a_token(server):
 def test_sigterm_ends_streams_at_once(server, open_stream):
     stream = open_stream(server.login())
     assert stream.status == 200
-    started = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(2 * DRAIN_SECONDS) == 0
-    assert time.monotonic() - started < DRAIN_SECONDS
-    assert stream.ended.wait(30)
+    # Not only when the time to drain is over and the worker is killed. (Granian itself, rarely, waits that long.)
+    assert stream.ended.wait(DRAIN_SECONDS - 5)
+    assert server.process.wait(3 * DRAIN_SECONDS) == 0
