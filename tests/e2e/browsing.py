@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from dataclasses import dataclass
 
 import httpx
@@ -70,7 +71,29 @@ def storage_of(base_url: str, account: Account) -> dict:
     answer = httpx.post(f"{base_url}/bff/login", json=account.login, headers=CSRF, timeout=60).raise_for_status()
     attributes = {"path": "/", "domain": httpx.URL(base_url).host, "httpOnly": True, "secure": False}
     cookies = [
-        {"name": name, "value": value, "sameSite": "Strict", "expires": -1} | attributes
-        for name, value in answer.cookies.items()
+        {"name": cookie.name, "value": cookie.value, "sameSite": "Strict", "expires": cookie.expires or -1} | attributes
+        for cookie in answer.cookies.jar
     ]
     return {"cookies": cookies, "origins": []}
+
+
+class Sessions:
+    """Storage of a browser with a session of the shared user of a role.
+
+    Logins are slow on purpose, so one serves many profiles, but only while its token is young: two profiles that
+    renew it would look like a thief, and end it.
+    """
+
+    YOUNG_SECONDS = 300
+
+    def __init__(self, base_url: str, accounts: dict[str, Account]) -> None:
+        self._base_url, self._accounts = base_url, accounts
+        self._kept: dict[str, tuple[dict, float]] = {}
+
+    def __getitem__(self, role: str) -> dict:
+        storage, old_at = self._kept.get(role, ({}, 0.0))
+        if time.monotonic() < old_at:
+            return storage
+        storage = storage_of(self._base_url, self._accounts[role])
+        self._kept[role] = storage, time.monotonic() + self.YOUNG_SECONDS
+        return storage

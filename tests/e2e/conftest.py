@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 
 import pytest
-from browsing import PASSWORD, Account, chromium, storage_of
+from browsing import PASSWORD, Account, Sessions, chromium, storage_of
 from pages import ROLES
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 from watch import Watch
@@ -53,9 +53,8 @@ def accounts(new_account) -> dict[str, Account]:
 
 
 @pytest.fixture(scope="session")
-def sessions(accounts: dict[str, Account], base_url: str) -> dict[str, dict]:
-    """A browser's storage with a session of each shared user: logins are slow on purpose, so once is enough."""
-    return {role: storage_of(base_url, account) for role, account in accounts.items()}
+def sessions(accounts: dict[str, Account], base_url: str) -> Sessions:
+    return Sessions(base_url, accounts)
 
 
 @pytest.fixture(scope="session")
@@ -87,9 +86,10 @@ def new_context(browser: Browser, base_url: str, session_watch: Watch) -> Callab
 
 
 @pytest.fixture(scope="module")
-def pages(new_context, sessions) -> Iterator[dict[str, Page]]:
+def pages(new_context, accounts, base_url: str) -> Iterator[dict[str, Page]]:
     """One page a role for tests that only look: the program is loaded once for all of them."""
-    opened = {role: new_context(storage_state=sessions[role]).new_page() for role in ROLES}
+    # Sessions of their own, which the browser may renew: a module can take longer than a token lives.
+    opened = {role: new_context(storage_state=storage_of(base_url, accounts[role])).new_page() for role in ROLES}
     yield opened
     for page in opened.values():
         page.context.close()
