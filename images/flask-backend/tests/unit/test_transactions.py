@@ -123,6 +123,27 @@ def test_commit(app, database, monkeypatch, error, runs):
         assert database.write(work) == runs
 
 
+def test_a_failed_write_after_a_read_is_undone_whole(app, services):
+    """Both use one connection in turn, and a read need not be a transaction."""
+
+    def write(db):
+        db(db.users.id > 0).update(full_name="Changed")
+        db(db.users.id > 0).update(role="viewer")
+        raise LookupError
+
+    sql = "SELECT full_name, role FROM users"
+    before = services.database.read(lambda db: fetch(db, sql))
+    with pytest.raises(LookupError):
+        services.database.write(write)
+    assert services.database.read(lambda db: fetch(db, sql)) == before
+
+
+def test_a_failed_read_leaves_its_connection_in_order(app, services):
+    with pytest.raises(Exception, match="no_such_table"):
+        services.database.read(lambda db: fetch(db, "SELECT * FROM no_such_table"))
+    test_a_failed_write_after_a_read_is_undone_whole(app, services)
+
+
 def test_a_full_pool_refuses_in_time(app, admin, services, monkeypatch):
     small = Pool(services.database.dal, size=1, wait=0.2)
     monkeypatch.setattr(services.database, "pool", small)

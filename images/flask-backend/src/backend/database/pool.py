@@ -54,13 +54,19 @@ class Pool:
     def connection(self, write: bool) -> Iterator[DAL]:
         """The DAL in a new transaction of this thread, rolled back at the end unless it was committed.
 
+        Args:
+            write: False for statements that write nothing and need no common snapshot.
+
         Raises:
             DatabaseUnavailable: no connection became free in time.
         """
         self._acquire()
         adapter, healthy = self.dal._adapter, False
         try:
-            adapter.begin(write)
+            if write:
+                adapter.begin(write=True)
+            else:
+                adapter.begin_reads()
             yield self.dal
             healthy = True
         except Exception as error:

@@ -48,7 +48,7 @@ class Database:
         self.replica = Replica(settings, statement_timeout) if settings.db_replica_host else None
 
     def read(self, work: Callable[[DAL], Result], replica: bool = False) -> Result:
-        """Run `work(dal)` in a transaction that writes nothing.
+        """Run `work(dal)`, whose statements write nothing and need no common snapshot.
 
         Args:
             replica: the replica may answer, when it has everything that was committed before this call.
