@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pyotp
 import pytest
@@ -14,10 +14,17 @@ from backend.auth.login import CHALLENGE_ATTEMPTS
 from backend.crypto import CryptoError
 
 LOGIN = {"email": "user@example.com", "password": PASSWORD}
+STEP = 60_000_000
+
+
+@pytest.fixture(autouse=True)
+def still_clock(monkeypatch):
+    """Time stands still in the middle of a step: none may end between a code and its check."""
+    monkeypatch.setattr(second_factor, "time", SimpleNamespace(time=lambda: (STEP + 0.5) * second_factor.STEP_SECONDS))
 
 
 def code_of(secret: str, steps: int = 0) -> str:
-    return pyotp.TOTP(secret).generate_otp(int(time.time()) // 30 + steps)
+    return pyotp.TOTP(secret).generate_otp(STEP + steps)
 
 
 def wrong(secret: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 from api_client import ApiClient, assert_problem
 
 from backend.app import create_app
+from backend.auth import counters
 from backend.auth import throttle as module
 from backend.auth.counters import MemoryCounters
 from backend.auth.throttle import ACCOUNT_LIMIT, ADDRESS_LIMIT, PAIR_LIMIT, LoginThrottle, Throttled, network_of
@@ -84,21 +86,17 @@ def test_a_throttle_without_its_redis_shows_in_the_metrics(settings):
 
 
 def test_retry_after_is_when_the_next_attempt_is_looked_at(anonymous, monkeypatch):
-    monkeypatch.setattr(module, "PAIR_WINDOW", 2)
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(counters, "time", SimpleNamespace(monotonic=lambda: clock.now))
     for _ in range(PAIR_LIMIT):
         login(anonymous, WRONG)
+    clock.now = 100.5
     wait = int(login(anonymous, RIGHT).headers["Retry-After"])
-    assert wait <= 2
-    clock = [0.0]
-    monkeypatch.setattr("backend.auth.counters.time.monotonic", lambda: module_time() + clock[0])
-    clock[0] = wait
+    assert wait == module.PAIR_WINDOW - 100
+    clock.now += wait - 1
+    assert_problem(login(anonymous, RIGHT), 429)
+    clock.now += 1
     assert login(anonymous, RIGHT).status_code == 200
-
-
-def module_time() -> float:
-    import time
-
-    return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 def test_one_address_trying_many_accounts():
