@@ -6,11 +6,12 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from ports import free_port
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 
@@ -25,9 +26,7 @@ class Server:
 
     def __init__(self, folder: Path, **variables):
         self.database = folder / "served.db"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(SOURCE),
@@ -75,4 +74,4 @@ class Server:
     def end(self) -> None:
         # Not SIGKILL: that would leave the worker process behind.
         self.process.terminate()
-        self.process.wait(40)
+        self.process.wait(90)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import time
 from dataclasses import dataclass, field
 from typing import Self
+
+from ports import free_port
 
 import images
 from common import VERSIONS
@@ -77,7 +78,7 @@ class ServerContainer:
         self._arguments, self._replica = arguments, replica
         # Characters that need quoting in a URL, on purpose.
         self.password = f"p@ss/w:rd%{secrets.token_hex(8)}"
-        self.port, self.replica_port = _free_port(), _free_port()
+        self.port, self.replica_port = free_port(), free_port()
         self.name = f"flask-backend-test-{recipe.image}-{secrets.token_hex(4)}"
 
     def __enter__(self) -> Self:
@@ -116,7 +117,7 @@ class ServerContainer:
             "db_password": self.password,
         }
 
-    def wait_healthy(self, timeout: float = 90) -> None:
+    def wait_healthy(self, timeout: float = 240) -> None:
         """Return when the image's own health command is content; fail after `timeout` seconds."""
         end = time.monotonic() + timeout
         while not engine().succeeds("exec", self.name, "healthcheck"):
@@ -143,9 +144,3 @@ class ServerContainer:
     def stop(self) -> None:
         """Stop the server in order."""
         engine().run("stop", "--time", "20", self.name, quiet=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from api_client import make_settings, reset
+from ports import free_port
 
 import virtualenv
 from backend.app import create_app
@@ -48,9 +48,7 @@ def fuzzed(request, tmp_path_factory):
 def _served(database: dict, folder: Path):
     settings = make_settings(**database)
     migrate(settings, timeout=60, progress=lambda line: None)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     # Without background work: webhooks of invented URLs are stored and never called.
     values = database | {"environment": "alpha", "background": "external", "password_hash_cost": 4, "port": port}
     environment = {name.upper(): str(value) for name, value in values.items()}
@@ -64,11 +62,11 @@ def _served(database: dict, folder: Path):
         yield settings, f"http://127.0.0.1:{port}", log
     finally:
         process.terminate()
-        process.wait(40)
+        process.wait(90)
 
 
 def _wait(url: str, log: Path) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while True:
         try:
             with urllib.request.urlopen(url, timeout=3):
@@ -101,7 +99,7 @@ def test_the_api_keeps_to_its_document(fuzzed, role, tmp_path):
         python.parent / "schemathesis", "run", f"{url}/api/v1/openapi.json", "--url", url, "--no-color",
         "--header", f"Authorization: Bearer {token}", "--checks", CHECKS, "--exclude-path-regex", EXCLUDED,
         "--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES, "--seed", "1", "--generation-deterministic",
-        "--no-shrink", "--continue-on-failure", "--request-timeout", "20",
+        "--no-shrink", "--continue-on-failure", "--request-timeout", "60",
         "--suppress-health-check", "all", "--warnings", "off",
     ]  # fmt: skip
     environment = {
@@ -112,7 +110,7 @@ def test_the_api_keeps_to_its_document(fuzzed, role, tmp_path):
         "FUZZ_USER_ID": str(user_id),
     }
     result = subprocess.run(
-        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
     )
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
     assert "unhandled error" not in log.read_text()
