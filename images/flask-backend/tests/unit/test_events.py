@@ -30,22 +30,25 @@ class Stream:
         self.status = self._answer.status
         self.media_type = self._answer.getheader("Content-Type")
         self.events: list[tuple[str, dict, str]] = []
-        self.ended = threading.Event()
+        self.begun, self.ended = threading.Event(), threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
+        assert self.begun.wait(60)
 
     def _read(self) -> None:
         fields: dict[str, str] = {}
         with contextlib.suppress(OSError, ValueError, http.client.HTTPException, AttributeError):
             for line in self._answer:
+                self.begun.set()  # from its first line on a stream misses nothing
                 name, _, value = line.decode().rstrip("\n").partition(": ")
                 if name:
                     fields[name] = value
                 elif "event" in fields:
                     self.events.append((fields["event"], json.loads(fields["data"]), fields.get("id", "")))
                     fields = {}
+        self.begun.set()
         self.ended.set()
 
-    def wait_for(self, kind: str, timeout: float = 30) -> tuple[str, dict, str]:
+    def wait_for(self, kind: str, timeout: float = 60) -> tuple[str, dict, str]:
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             for event in list(self.events):
@@ -86,7 +89,7 @@ def open_stream(server):
     if server.process.poll() is None:
         for token in set(opened.values()):
             server.call("POST", "/api/v1/auth/logout", token=token)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while server.metric("event_streams_open") > 0:
             assert time.monotonic() < end, "a closed stream keeps its slot"
             time.sleep(0.1)
@@ -112,7 +115,7 @@ def test_events_arrive_and_each_sees_its_own(server, open_stream):
     assert server.call("POST", "/api/v1/jobs", {"kind": "users.export"}, admin)[0] == 202
     assert all_of_it.wait_for("users.create")[1]["details"] != {}
     assert all_of_it.wait_for("guard.create_rule")[1]["target_type"] == "guard_rule"
-    assert jobs_only.wait_for("job.finished", 15)[1]["state"] == "succeeded"
+    assert jobs_only.wait_for("job.finished")[1]["state"] == "succeeded"
     seen_by_viewer.wait_for("job.finished")
     seen_by_viewer.wait_for("guard.create_rule")
     assert "users.create" not in [kind for kind, _, _ in seen_by_viewer.events]
@@ -129,7 +132,7 @@ def test_a_reader_that_comes_back_misses_nothing(server, open_stream):
     create_rule(server, admin, "192.0.2.3")
     second = open_stream(admin, "?topics=guard", {"Last-Event-ID": number})
     create_rule(server, admin, "192.0.2.4")
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while len(second.events) < 3 and time.monotonic() < end:
         time.sleep(0.05)
     time.sleep(1)
@@ -164,9 +167,9 @@ def test_streams_are_bounded_and_leave_threads_for_requests(server, open_stream)
     assert (status, problem["type"]) == (503, "urn:triptych:problem:too-many-streams")
     started = time.monotonic()
     assert all(server.call("GET", "/api/v1/auth/me", token=token)[0] == 200 for _ in range(10))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     streams[0].close()
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while (again := open_stream(token)).status == 503:
         assert time.monotonic() < end
         time.sleep(0.5)

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from flask import Response
 
@@ -50,10 +51,12 @@ def frame(kind: str, data: dict, number: int | None = None) -> str:
 
 
 def _guarded(slots: StreamSlots, allowed: Callable[[], bool], pieces: Iterator[str | None]) -> Iterator[str]:
-    yield f"retry: {RETRY_MILLISECONDS}\n\n"
     checked = sent = time.monotonic()
     try:
-        for piece in pieces:
+        # Whoever has the first line misses nothing from then on: what listens does so before its first piece.
+        first = next(pieces, None)
+        yield f"retry: {RETRY_MILLISECONDS}\n\n"
+        for piece in chain([first], pieces):
             if slots.stopping.is_set():
                 return
             if time.monotonic() - checked >= CHECK_SECONDS:

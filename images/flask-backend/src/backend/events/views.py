@@ -69,6 +69,7 @@ def still_signed_in(own: Services) -> Callable[[], bool]:
 def _pieces(hub: EventHub, visible: Callable[[dict], bool], last: int | None) -> Iterator[str | None]:
     listener = hub.listen()
     try:
+        yield None
         done = set()
         for event in hub.since(last) if last is not None else []:
             done.add(event["id"])
