@@ -8,23 +8,21 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
+from backend.server import DRAIN_SECONDS
 from backend.smoke import Api
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+LOGIN = json.dumps({"email": "admin@example.com", "password": "admin"}).encode()
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +43,36 @@ def backend(environment: dict, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def fetch(environment: dict, path: str, data: bytes | None = None, timeout: float = 20) -> tuple[int, dict]:
+def fetch(environment: dict, path: str, data: bytes | None = None, headers: dict | None = None) -> tuple[int, dict]:
     url = f"http://127.0.0.1:{environment['PORT']}{path}"
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"} | (headers or {}))
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
+
+
+def login(environment: dict) -> tuple[int, dict]:
+    return fetch(environment, "/api/v1/auth/login", LOGIN)
+
+
+def wait_for(check: Callable[[], object], message: str) -> None:
+    end = time.monotonic() + 60
+    while not check():
+        assert time.monotonic() < end, f"not yet: {message}"
+        time.sleep(0.1)
+
+
+def log_lines(served: subprocess.Popen) -> list[dict]:
+    whole, _, _ = served.log.read_text().rpartition("\n")
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def logged(served: subprocess.Popen, request_id: str) -> dict | None:
+    """The log's line about a request."""
+    found = [line for line in log_lines(served) if line["message"] == "request" and line["request_id"] == request_id]
+    return found[0] if found else None
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +83,13 @@ def served(environment, tmp_path_factory):
     with path.open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.DEVNULL)
     process.log = path
-    end = time.monotonic() + 60
+    end = time.monotonic() + 90
     while backend(environment, "healthcheck").returncode:
         assert time.monotonic() < end, process.log.read_text()
         time.sleep(0.3)
     yield process
     process.terminate()
-    process.wait(30)
+    process.wait(3 * DRAIN_SECONDS)
 
 
 def test_smoke(served, environment):
@@ -119,7 +139,7 @@ def test_bodies_of_ten_megabytes_are_refused(served, environment):
 
 def exchange(environment: dict, head: str, body: bytes) -> socket.socket:
     """A connection on which this much of a login was sent."""
-    connection = socket.create_connection(("127.0.0.1", int(environment["PORT"])), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", int(environment["PORT"])), timeout=60)
     lines = ["POST /api/v1/auth/login HTTP/1.1", "Host: x", "Content-Type: application/json", head, "", ""]
     connection.sendall("\r\n".join(lines).encode() + body)
     return connection
@@ -128,30 +148,24 @@ def exchange(environment: dict, head: str, body: bytes) -> socket.socket:
 def test_clients_that_never_send_their_body_take_no_more_than_half_of_the_threads(served, environment):
     stalled = [exchange(environment, "Content-Length: 100", b'{"email":') for _ in range(60)]
     try:
-        time.sleep(1)
+        wait_for(lambda: login(environment)[0] == 503, "they take half of the threads")
+        assert login(environment)[1]["type"] == "urn:triptych:problem:busy"
         for _ in range(5):
-            assert fetch(environment, "/healthz", timeout=5)[0] == 200
-        body = json.dumps({"email": "admin@example.com", "password": "admin"}).encode()
-        status, problem = fetch(environment, "/api/v1/auth/login", body)
-        assert (status, problem["type"]) == (503, "urn:triptych:problem:busy")
+            assert fetch(environment, "/healthz")[0] == 200
     finally:
         for connection in stalled:
             connection.close()
-    end = time.monotonic() + 10
-    while fetch(environment, "/api/v1/auth/login", body)[0] != 200:
-        assert time.monotonic() < end, "the threads of the closed connections are not free again"
-        time.sleep(0.2)
+    wait_for(lambda: login(environment)[0] == 200, "the threads of the closed connections are free again")
 
 
 def test_a_body_that_ended_early_is_not_taken_for_a_whole_one(served, environment):
     whole = json.dumps({"email": "cut@example.com", "password": "admin"}).encode()
-    connection = exchange(environment, f"Content-Length: {len(whole) + 2}", whole)
-    connection.shutdown(socket.SHUT_WR)
-    time.sleep(0.5)
-    connection.close()
-    time.sleep(0.5)
-    requests = [json.loads(line) for line in served.log.read_text().splitlines()]
-    assert [line["status"] for line in requests if line["message"] == "request"][-1] == 400
+    head = f"X-Request-ID: ended-early\r\nContent-Length: {len(whole) + 2}"
+    with exchange(environment, head, whole) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        time.sleep(0.5)
+    wait_for(lambda: logged(served, "ended-early"), "the request is logged")
+    assert logged(served, "ended-early")["status"] == 400
 
 
 def test_a_body_that_does_not_say_how_long_it_is_has_the_same_limit(served, environment):
@@ -163,28 +177,25 @@ def test_a_body_that_does_not_say_how_long_it_is_has_the_same_limit(served, envi
 
 def test_log_is_json_without_secrets(served, environment):
     body = json.dumps({"email": "admin@example.com", "password": "unmistakable"}).encode()
-    assert fetch(environment, "/api/v1/auth/login", body)[0] == 401
-    lines = [json.loads(line) for line in served.log.read_text().splitlines()]
-    request = [line for line in lines if line["message"] == "request"][-1]
+    assert fetch(environment, "/api/v1/auth/login", body, {"X-Request-ID": "without-secrets"})[0] == 401
+    assert fetch(environment, "/no/such/path")[0] == 404
+    request = logged(served, "without-secrets")
     assert request["path"] == "/api/v1/auth/login"
     assert request["status"] == 401
-    assert len(request["request_id"]) == 32
+    assert [len(line["request_id"]) for line in log_lines(served) if line.get("path") == "/no/such/path"] == [32]
     assert "unmistakable" not in served.log.read_text()
 
 
 def test_sigterm_answers_what_is_under_way(served, environment):
-    answers = []
-    body = json.dumps({"email": "admin@example.com", "password": "admin"}).encode()
-    threads = [
-        threading.Thread(target=lambda: answers.append(fetch(environment, "/api/v1/auth/login", body)[0]))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.3)
-    served.send_signal(signal.SIGTERM)
-    for thread in threads:
-        thread.join()
-    assert served.wait(30) == 0
-    assert answers == [200] * 4
+    head = f"Expect: 100-continue\r\nContent-Length: {len(LOGIN)}"
+    with ExitStack() as stack:
+        under_way = [stack.enter_context(exchange(environment, head, b"")) for _ in range(4)]
+        for connection in under_way:
+            # The server says so when the application reads the body.
+            assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        served.send_signal(signal.SIGTERM)
+        for connection in under_way:
+            connection.sendall(LOGIN)
+        assert [connection.recv(100)[:13] for connection in under_way] == [b"HTTP/1.1 200 "] * 4
+    assert served.wait(3 * DRAIN_SECONDS) == 0
     assert backend(environment, "healthcheck").returncode == 1
