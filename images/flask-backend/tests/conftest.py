@@ -8,6 +8,22 @@ from api_client import ApiClient, make_settings, reset
 from backend.app import create_app
 from backend.database.migrate import migrate
 
+# Limits that spare people a wait. On a busy machine they would end what is only slow: tests of a limit set their own.
+PATIENCE = (
+    "backend.app.REDIS_TIMEOUT_SECONDS",
+    "backend.guard.client.DEADLINE_SECONDS",
+    "backend.ingest.client.DEADLINE_SECONDS",
+    "backend.shards.health.WAIT_SECONDS",
+    "backend.status.fast_path.DEADLINE_SECONDS",
+    "backend.status.service.BOUND_SECONDS",
+)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    for name in PATIENCE:
+        monkeypatch.setattr(name, 10.0)
+
 
 @pytest.fixture(scope="session")
 def database_settings(tmp_path_factory) -> dict:

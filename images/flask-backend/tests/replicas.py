@@ -140,7 +140,7 @@ class ReplicaContainer:
             env={"MYSQL_PWD": self.primary.password}, quiet=True,
         )  # fmt: skip
 
-    def _wait(self, timeout: float = 60) -> None:
+    def _wait(self, timeout: float = 240) -> None:
         end = time.monotonic() + timeout
         command = ("exec", "--env", f"MYSQL_PWD={self.primary.password}", self.name, *self._replication.client)
         while not engine().succeeds(*command, "SELECT 1"):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import pymysql
 import pytest
 from api_client import ApiClient, assert_problem
+from pymysql.constants import ER
 
 from backend.database.session import fetch
 
@@ -64,11 +68,21 @@ def stored_emails(client: ApiClient) -> list[str]:
     ]
 
 
-def wait_for(condition, timeout: float = 60) -> None:
+def wait_for(condition, timeout: float = 180) -> None:
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, "the backend did not recover by itself"
         time.sleep(0.2)
+
+
+@contextmanager
+def already_gone_is_fine() -> Iterator[None]:
+    """What this process forgot may be closed by its garbage collector before the server is asked to."""
+    try:
+        yield
+    except pymysql.MySQLError as error:
+        if error.args[0] != ER.NO_SUCH_THREAD:
+            raise
 
 
 def test_kill_under_acknowledged_writes(app, admin, services, server, kills):
@@ -113,7 +127,7 @@ def test_away_and_back(app, admin, anonymous, server):
         assert ready.status_code == 503
         assert ready.json["checks"]["database"]["status"] == "unavailable"
         assert anonymous.get("/healthz").status_code == 200
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 30
         assert 'database_transaction_errors_total{outcome="unavailable"}' in anonymous.get("/metrics").text
     finally:
         server.start()
@@ -132,7 +146,8 @@ def test_connections_that_the_server_closed_are_replaced(admin, services, server
             lambda db: (db.executesql("SELECT CONNECTION_ID()")[0][0], db.executesql("SHOW PROCESSLIST"))
         )
         for number in {row[0] for row in rows if row[1] == "triptych"} - {own}:
-            services.database.write(lambda db, number=number: db.executesql(f"KILL {number}"))
+            with already_gone_is_fine():
+                services.database.write(lambda db, number=number: db.executesql(f"KILL {number}"))
     assert admin.get("/api/v1/users").status_code == 200
 
 
@@ -147,4 +162,4 @@ def test_statements_have_a_time_limit(services, server):
     started = time.monotonic()
     with pytest.raises(Exception, match="(?i)timeout|timed out|lost connection|interrupted"):
         services.database.read(lambda db: db.executesql(statement))
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 29

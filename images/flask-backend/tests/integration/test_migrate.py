@@ -36,14 +36,14 @@ def environment(settings) -> dict:
 
 
 def start_migrate(environment: dict, *options: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "backend", "migrate", "--timeout", "60", *options]
+    command = [sys.executable, "-m", "backend", "migrate", "--timeout", "180", *options]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def run_four(environment: dict, *options: str) -> str:
     """Everything that four processes said which ran at the same time, all with success."""
     processes = [start_migrate(environment, *options) for _ in range(4)]
-    outputs = [process.communicate(timeout=120)[1] for process in processes]
+    outputs = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0, 0], outputs
     return "".join(outputs)
 
@@ -98,7 +98,7 @@ def test_it_waits_for_a_server_that_starts_late(environment, server):
     process = start_migrate(environment)
     assert "waiting for the database" in process.stderr.readline()
     server.start()
-    _, rest = process.communicate(timeout=120)
+    _, rest = process.communicate(timeout=300)
     assert process.returncode == 0, rest
     server.wait_healthy()
 
@@ -106,7 +106,7 @@ def test_it_waits_for_a_server_that_starts_late(environment, server):
 def test_a_wrong_password_ends_in_one_clear_line(environment):
     environment |= {"DB_PASSWORD": "wrong"}
     command = [sys.executable, "-m", "backend", "migrate", "--timeout", "3"]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 1
     assert "no database after" in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr

@@ -103,7 +103,7 @@ def bootstrap(kubernetes, tmp_path, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
-    def run(spec, timeout: int = 10):
+    def run(spec, timeout: int = 60):
         path = tmp_path / "secrets.json"
         path.write_text(spec if isinstance(spec, str) else json.dumps(spec))
         return CliRunner().invoke(cli, ["bootstrap-secrets", "--file", str(path), "--timeout", str(timeout)])

@@ -108,7 +108,7 @@ def test_tail_shows_datagrams_and_losses_and_cancels(client, node):
     assert (found[0][1]["length"], len(found[0][1]["payload_hex"])) == (300, 2 * service.PAYLOAD_BYTES)
     assert found[3][1]["losses"] == [{"cause": "oversized", "datagrams": 2}]
     answer.close()
-    assert node.cancelled.wait(5)
+    assert node.cancelled.wait(15)
     assert client._client.application.extensions["backend"].streams.open == 0
 
 

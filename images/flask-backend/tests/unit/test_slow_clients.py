@@ -61,6 +61,7 @@ def insert(database: sqlite3.Connection, table: str, row: dict, times: int = PIE
 @pytest.fixture
 def stalled(server) -> Iterator[Callable[[str], socket.socket]]:
     """A function that asks for a path and reads no more than the first line of the answer."""
+    eventually(lambda: server.metric("downloads_open") == 0, "the download before it holds its place")
     token, opened = server.login(), []
 
     def ask(path: str) -> socket.socket:

@@ -233,14 +233,14 @@ def test_a_receiver_that_never_ends_is_hung_up_on(monkeypatch, scheme, first):
         with pytest.raises(TemporarilyFailed, match="took more than"):
             url = f"{scheme}://127.0.0.1:{server.getsockname()[1]}/"
             OutgoingClient(AddressFence(LOOPBACK)).call("POST", url, {}, b"{}")
-        assert 0.5 < time.monotonic() - started < 3
+        assert 0.5 < time.monotonic() - started < 20
 
 
 def test_a_slow_receiver_times_out(admin, receiver, local, monkeypatch):
-    local._services.outgoing._client.timeout = httpx2.Timeout(0.2)
+    local._services.outgoing._client.timeout = httpx2.Timeout(30, read=0.2)
     webhook = create(admin, receiver.url)
     admin.post(f"/api/v1/webhooks/{webhook['id']}/test")
-    receiver.delay = 1
+    receiver.delay = 30
     try:
         local.step()
     finally:
