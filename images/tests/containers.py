@@ -12,7 +12,7 @@ from servers import Server
 
 from engine import engine
 
-PATIENCE = 90  # seconds for a start, on a busy machine
+PATIENCE = 240  # seconds for a start, on a busy machine
 
 
 def call(*arguments: str, **options) -> subprocess.CompletedProcess[str]:

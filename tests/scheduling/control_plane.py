@@ -21,7 +21,7 @@ from common import output, tool
 TOKEN = "for-this-test-only"
 CONTROLLERS = "daemonset-controller,deployment-controller,replicaset-controller,serviceaccount-controller"
 STAGES = Path(__file__).with_name("kwok.yaml")
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 20
 # Clients of the API server wait for no quota of their own.
 UNLIMITED = ("--kube-api-qps=2000", "--kube-api-burst=2000")

@@ -58,7 +58,7 @@ def token(installed: ControlPlane) -> str:
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"boundObjectRef": bound}}
         issued = client.post(path, json=body).raise_for_status().json()["status"]["token"]
     # An API server takes up a new policy some seconds after it was created.
-    eventually(lambda: is_refused(installed, issued), 60, "the admission policy is in force")
+    eventually(lambda: is_refused(installed, issued), 180, "the admission policy is in force")
     return issued
 
 
