@@ -22,7 +22,8 @@ from backend.events.outbox import EVERYBODY
 THREADS = 4
 # More than what the buffers of two sockets and of the server hold, by far.
 PIECES, PIECE = 10_000, "x" * 2_000
-TIME = "2026-01-01 00:00:00"
+# Of today: at the full hour the server deletes old jobs.
+TIME = now().isoformat(" ")
 JOB = "0" * 31 + "1"
 
 
