@@ -122,7 +122,7 @@ def test_alpha_has_the_known_login_and_others_have_none(environment):
 def backend(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
     variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), "PASSWORD_HASH_COST": "10", **environment}
     command = [sys.executable, "-m", "backend", *arguments]
-    return subprocess.run(command, env=variables, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=variables, cwd=cwd, capture_output=True, text=True, timeout=180, check=False)
 
 
 def test_the_command_exits_with_2_and_one_line(tmp_path):

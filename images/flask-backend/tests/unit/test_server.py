@@ -40,7 +40,7 @@ def environment(tmp_path_factory) -> dict:
 
 def backend(environment: dict, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "backend", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=False)
 
 
 def fetch(environment: dict, path: str, data: bytes | None = None, headers: dict | None = None) -> tuple[int, dict]:
