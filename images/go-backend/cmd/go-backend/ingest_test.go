@@ -12,13 +12,14 @@ import (
 	"time"
 
 	ingestv1 "triptych.dev/go-backend/gen/ingest/v1"
+	"triptych.dev/go-backend/internal/freeport"
 )
 
 // serveIngest runs the whole server with one ingest port until the test ends.
 func serveIngest(t *testing.T) (grpcAddress, httpAddress string, client net.Conn) {
 	t.Helper()
-	grpcAddress, httpAddress = freeAddress(t), freeAddress(t)
-	_, port, _ := net.SplitHostPort(freeAddress(t))
+	grpcAddress, httpAddress = freeport.Address(t), freeport.Address(t)
+	_, port, _ := net.SplitHostPort(freeport.Address(t))
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
@@ -33,7 +34,7 @@ func serveIngest(t *testing.T) (grpcAddress, httpAddress string, client net.Conn
 			t.Error(err)
 		}
 	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		_, err := execute(t, "health", "--grpc-address", grpcAddress)
 		if err == nil {
 			break
@@ -48,16 +49,6 @@ func serveIngest(t *testing.T) (grpcAddress, httpAddress string, client net.Conn
 	}
 	t.Cleanup(func() { client.Close() })
 	return grpcAddress, httpAddress, client
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // sendUntil sends a datagram again and again until the command has seen enough.
@@ -117,10 +108,11 @@ func TestIngestCommands(t *testing.T) {
 	if jsonErr := json.Unmarshal([]byte(document), &answer); err != nil || jsonErr != nil || answer.Streams[0].Mode != "INGEST_MODE_SOCKET" {
 		t.Errorf("streams %v, %v\n%s", err, jsonErr, document)
 	}
-	status, err := execute(t, "status", "--grpc-address", address)
-	if err != nil || !strings.Contains(status, "INGEST") || !strings.Contains(status, "socket, ports "+port+", 0 clients") {
-		t.Errorf("status %v\n%s", err, status)
-	}
+	// The server may learn a moment later that the tails are gone.
+	eventually(t, "the status is without clients", func() (string, bool) {
+		status, err := execute(t, "status", "--grpc-address", address)
+		return status, err == nil && strings.Contains(status, "INGEST") && strings.Contains(status, "socket, ports "+port+", 0 clients")
+	})
 	var state struct {
 		Status struct {
 			Ingest struct {
@@ -140,7 +132,7 @@ func TestIngestCommands(t *testing.T) {
 // dropNoSubscriber sends datagrams until the server has counted one that nobody reads.
 func dropNoSubscriber(t *testing.T, address string, client net.Conn) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if _, err := client.Write([]byte("nobody reads this")); err != nil {
 			t.Fatal(err)
 		}
@@ -152,10 +144,27 @@ func dropNoSubscriber(t *testing.T, address string, client net.Conn) {
 			return
 		}
 	}
-	t.Fatal("no datagram is counted within 10 s")
+	t.Fatalf("no datagram is counted within %s", patience)
 }
 
 func checkIngestMetrics(t *testing.T, address, port string) {
+	t.Helper()
+	for _, line := range []string{
+		`go_backend_ingest_info{mode="socket",reason="no XDP program is attached: switched off by configuration"} 1`,
+		`go_backend_ingest_pending_datagrams{port="` + port + `"} 0`,
+		`go_backend_ingest_slots_in_use{queue="socket-0"} 0`,
+	} {
+		eventually(t, "/metrics has "+line, func() (string, bool) {
+			body := metrics(t, address)
+			return body, strings.Contains(body, line)
+		})
+	}
+	if strings.Contains(metrics(t, address), `go_backend_ingest_delivered_datagrams_total{port="`+port+`"} 0`) {
+		t.Error("nothing was delivered")
+	}
+}
+
+func metrics(t *testing.T, address string) string {
 	t.Helper()
 	response, err := http.Get("http://" + address + "/metrics")
 	if err != nil {
@@ -166,24 +175,27 @@ func checkIngestMetrics(t *testing.T, address, port string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{
-		`go_backend_ingest_info{mode="socket",reason="no XDP program is attached: switched off by configuration"} 1`,
-		`go_backend_ingest_pending_datagrams{port="` + port + `"} 0`,
-		`go_backend_ingest_slots_in_use{queue="socket-0"} 0`,
-	} {
-		if !strings.Contains(string(body), line) {
-			t.Errorf("/metrics lacks %s", line)
+	return string(body)
+}
+
+// eventually waits for an output that is right.
+func eventually(t *testing.T, what string, look func() (output string, isRight bool)) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		output, isRight := look()
+		if isRight {
+			return
 		}
-	}
-	if strings.Contains(string(body), `go_backend_ingest_delivered_datagrams_total{port="`+port+`"} 0`) {
-		t.Error("nothing was delivered")
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s\n%s", patience, what, output)
+		}
 	}
 }
 
 // TestServerStopsUnderASubscription: serveIngest fails the test if the server does not end.
 func TestServerStopsUnderASubscription(t *testing.T) {
 	address, _, client := serveIngest(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	server := connectionTo(address)
 	connection, err := server.dial()

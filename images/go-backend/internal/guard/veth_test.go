@@ -3,11 +3,13 @@ package guard
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,30 +58,33 @@ func openPacketSocket(t *testing.T, name string) *packetSocket {
 	return socket
 }
 
+// send waits while the queue of the other end is full: then the kernel refuses a frame, and nothing has left.
 func (s *packetSocket) send(t *testing.T, frame []byte) {
 	t.Helper()
-	must(t, unix.Sendto(s.fd, frame, 0, s.address))
+	err := unix.Sendto(s.fd, frame, 0, s.address)
+	for deadline := time.Now().Add(patience); errors.Is(err, unix.ENOBUFS) && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+		err = unix.Sendto(s.fd, frame, 0, s.address)
+	}
+	must(t, err)
 }
 
-// arrivals counts what passed, by the last byte of the IPv4 source, until nothing more comes.
-func (s *packetSocket) arrivals() map[byte]int {
-	over := make(chan struct{})
-	close(over)
-	return s.arrivalsUntil(over)
-}
+// patience is for a machine that is busy with other things; whatever is right comes at once elsewhere.
+const patience = time.Minute
 
-// arrivalsUntil goes on at least until the traffic is over.
-func (s *packetSocket) arrivalsUntil(over <-chan struct{}) map[byte]int {
-	counts, buffer := map[byte]int{}, make([]byte, 2048)
+// arrivals counts what passed, by the last byte of the IPv4 source: until it is enough, and then until nothing more comes.
+func (s *packetSocket) arrivals(enough func(counts map[byte]int) bool) map[byte]int {
+	counts, buffer, deadline := map[byte]int{}, make([]byte, 2048), time.Now().Add(patience)
 	for {
 		length, from, err := unix.Recvfrom(s.fd, buffer, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue // the runtime's own signals
+		}
 		if err != nil {
-			select {
-			case <-over:
+			if enough(counts) || time.Now().After(deadline) {
 				return counts
-			default:
-				continue
 			}
+			continue
 		}
 		if link, ok := from.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
 			continue
@@ -90,6 +95,11 @@ func (s *packetSocket) arrivalsUntil(over <-chan struct{}) map[byte]int {
 		}
 		counts[key]++
 	}
+}
+
+// atLeast is enough for tests that know how many will pass.
+func atLeast(count int) func(map[byte]int) bool {
+	return func(counts map[byte]int) bool { return total(counts) >= count }
 }
 
 func total(counts map[byte]int) int {
@@ -133,7 +143,7 @@ func TestFramesOverVeth(t *testing.T) {
 						passed++
 					}
 				}
-				if got := total(receiver.arrivals()); got != passed {
+				if got := total(receiver.arrivals(atLeast(passed))); got != passed {
 					t.Errorf("%d frames arrived, want %d", got, passed)
 				}
 				bench.check(t)
@@ -162,7 +172,7 @@ func TestRateByTheRealClock(t *testing.T) {
 		sender.send(t, udp4(enemy, 1000, 2000))
 	}
 	refilled := int(time.Since(started)/time.Second) + 1
-	if got := total(receiver.arrivals()); got < 5 || got > 5+refilled {
+	if got := total(receiver.arrivals(atLeast(5))); got < 5 || got > 5+refilled {
 		t.Errorf("%d of 50 arrived, want a burst of 5", got)
 	}
 }
@@ -176,12 +186,12 @@ func TestRuleEndsByItself(t *testing.T) {
 	defer func() { cancel(); ended.Wait() }()
 	sender, receiver := openPacketSocket(t, peer), openPacketSocket(t, uplink)
 	sender.send(t, udp4(enemy, 1000, 2000))
-	if got := total(receiver.arrivals()); got != 0 {
+	if got := total(receiver.arrivals(atLeast(0))); got != 0 && time.Now().Before(ending.ExpiresAt) {
 		t.Fatalf("%d arrived while the rule held", got)
 	}
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(patience); ; {
 		sender.send(t, udp4(enemy, 1000, 2000))
-		if total(receiver.arrivals()) > 0 {
+		if total(receiver.arrivals(atLeast(0))) > 0 {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -205,7 +215,8 @@ func TestProgramIsReplacedUnderTraffic(t *testing.T) {
 			first := newBench(t, Policy{}, denied).attachTo(t, options)
 
 			sender, receiver := openPacketSocket(t, peer), openPacketSocket(t, uplink)
-			stop, sent := make(chan struct{}), 0
+			stop := make(chan struct{})
+			var sent, complete atomic.Int64
 			var traffic sync.WaitGroup
 			traffic.Go(func() {
 				for {
@@ -216,24 +227,29 @@ func TestProgramIsReplacedUnderTraffic(t *testing.T) {
 					}
 					unix.Sendto(sender.fd, udp4(enemy, 1000, 2000), 0, sender.address)
 					if unix.Sendto(sender.fd, udp4(stranger, 1000, 2000), 0, sender.address) == nil {
-						sent++
+						sent.Add(1)
 					}
 					time.Sleep(50 * time.Microsecond)
 				}
 			})
-			arrived, over := make(chan map[byte]int), make(chan struct{})
-			go func() { arrived <- receiver.arrivalsUntil(over) }()
+			friendly, arrived := stranger.As4()[3], make(chan map[byte]int)
+			go func() {
+				arrived <- receiver.arrivals(func(counts map[byte]int) bool {
+					all := complete.Load()
+					return all > 0 && int64(counts[friendly]) >= all
+				})
+			}()
 			must(t, first.Close())
 			for range restarts {
 				must(t, newBench(t, Policy{}, denied).attachTo(t, options).Close())
 			}
 			close(stop)
 			traffic.Wait()
-			close(over)
+			complete.Store(sent.Load())
 			counts := <-arrived
-			leaked, passed := counts[enemy.As4()[3]], counts[stranger.As4()[3]]
-			if leaked != 0 || passed != sent || sent < 200 {
-				t.Errorf("%d leaked, %d of %d allowed packets arrived", leaked, passed, sent)
+			leaked, passed := counts[enemy.As4()[3]], counts[friendly]
+			if leaked != 0 || int64(passed) != sent.Load() || passed < 200 {
+				t.Errorf("%d leaked, %d of %d allowed packets arrived", leaked, passed, sent.Load())
 			}
 		})
 	}
@@ -250,12 +266,14 @@ func TestEventsAndTopSources(t *testing.T) {
 	ended.Go(func() { telemetry.Run(ctx, samples) })
 	defer func() { cancel(); ended.Wait() }()
 	watching, other := telemetry.watch("deny"), telemetry.watch("another")
-	sender := openPacketSocket(t, peer)
+	sender, started := openPacketSocket(t, peer), time.Now()
 	for range 200 {
 		sender.send(t, udp4(enemy, 1000, 2000))
 		sender.send(t, udp4(stranger, 1000, 2000))
 		time.Sleep(time.Millisecond)
 	}
+	// Of each kind one in 4 ms on each CPU, by a clock that ticks, however long a busy machine takes to send them.
+	most := uint64(2*runtime.NumCPU()) * uint64(time.Since(started)/(4*time.Millisecond)+2)
 	event := <-watching.events
 	if event.RuleId != "deny" || event.Source != enemy.String() || event.DestinationPort != 2000 || event.Length != 46 ||
 		time.Since(event.Time.AsTime()).Abs() > time.Minute {
@@ -264,12 +282,19 @@ func TestEventsAndTopSources(t *testing.T) {
 	if len(other.events) != 0 {
 		t.Error("a watcher got an event of another rule")
 	}
-	top, _ := telemetry.top(10)
-	if len(top) != 2 || telemetry.Samples.Load() > 250 {
-		t.Fatalf("sources %v, %d samples of 400 packets", top, telemetry.Samples.Load())
+	var top []*source
+	known := func() bool {
+		top, _ = telemetry.top(10)
+		return len(top) == 2 && top[0].packets >= 100 && top[1].packets >= 100
+	}
+	for deadline := time.Now().Add(patience); !known() && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if !known() || telemetry.Samples.Load() > most {
+		t.Fatalf("sources %v, %d samples of 400 packets, want at most %d", top, telemetry.Samples.Load(), most)
 	}
 	for _, found := range top {
-		if wantDropped := found.key.Contains(enemy); found.packets < 100 || (found.dropped > 0) != wantDropped {
+		if (found.dropped > 0) != found.key.Contains(enemy) {
 			t.Errorf("source %+v", found)
 		}
 	}

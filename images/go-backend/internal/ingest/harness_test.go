@@ -164,10 +164,10 @@ func (n *node) slotsAtRest(t testing.TB) {
 	})
 }
 
-// context10 bounds a stream.
-func context10(t testing.TB) context.Context {
+// bounded is the context of a stream that must not wait for ever.
+func bounded(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -29,7 +29,7 @@ func TestDatagramsArriveAsSent(t *testing.T) {
 	for _, mode := range allModes {
 		t.Run(string(mode), func(t *testing.T) {
 			node := startNode(t, mode, Options{Ports: []uint16{514, 2055}})
-			stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+			stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 			shapes := []builder{to4(514), to6(514), to4(2055), to6(2055)}
 			if mode != ModeSocket { // sockets get tagged frames from a VLAN interface only
 				tagged, nested := to4(514), to6(2055)
@@ -78,7 +78,7 @@ func TestDatagramsArriveAsSent(t *testing.T) {
 
 func TestBrokenDatagramsAreCountedByCause(t *testing.T) {
 	node := startNode(t, ModeNative, Options{Ports: []uint16{514}, VerifyUDPChecksum: true})
-	stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+	stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 	wire := newWire(t)
 	long, wrong := to4(514), to6(514)
 	long.mutateUDP = func(header []byte) { header[4] = 9 }
@@ -96,7 +96,7 @@ func TestBrokenDatagramsAreCountedByCause(t *testing.T) {
 // TestLossesAreReportedWithoutDatagrams has a client that nothing is left for.
 func TestLossesAreReportedWithoutDatagrams(t *testing.T) {
 	node := startNode(t, ModeNative, Options{Ports: []uint16{514}})
-	stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+	stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 	broken := to4(514)
 	broken.mutateUDP = func(header []byte) { header[4] = 9 }
 	newWire(t).send(t, broken.frame(nil), broken.frame(nil), broken.frame(nil))
@@ -111,7 +111,7 @@ func TestLossesAreReportedWithoutDatagrams(t *testing.T) {
 
 func TestOversizedDatagramsOfSockets(t *testing.T) {
 	node := startNode(t, ModeSocket, Options{Ports: []uint16{514}, DatagramBytes: 512})
-	stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+	stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 	fits, long := to4(514), to4(514)
 	fits.mac, long.mac = hardware(t), hardware(t)
 	newWire(t).send(t, long.frame(make([]byte, 513)), fits.frame(make([]byte, 512)))
@@ -127,7 +127,7 @@ func TestOversizedDatagramsOfSockets(t *testing.T) {
 // datagram still arrives, put together by it.
 func TestWhatIsNotOursPasses(t *testing.T) {
 	node := startNode(t, ModeNative, Options{Ports: []uint16{514}})
-	stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+	stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 	other, err := net.ListenPacket("udp", "0.0.0.0:515")
 	must(t, err)
 	defer other.Close()
@@ -138,7 +138,7 @@ func TestWhatIsNotOursPasses(t *testing.T) {
 	wire := newWire(t)
 	wire.send(t, foreign.frame([]byte("foreign")), neighbour.frame([]byte("neighbour")))
 	buffer := make([]byte, 100)
-	must(t, other.SetReadDeadline(time.Now().Add(5*time.Second)))
+	must(t, other.SetReadDeadline(time.Now().Add(patience)))
 	length, _, err := other.ReadFrom(buffer)
 	if err != nil || string(buffer[:length]) != "neighbour" {
 		t.Fatalf("%q, %v", buffer[:length], err)
@@ -176,7 +176,7 @@ func fragments(t *testing.T, payload []byte) [][]byte {
 
 func TestAddressesAreFollowed(t *testing.T) {
 	node := startNode(t, ModeNative, Options{Ports: []uint16{514}})
-	stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+	stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 	parsed, err := netlink.ParseAddr("10.9.7.1/24")
 	must(t, err)
 	frame := to4(514)
@@ -222,7 +222,7 @@ func TestRestart(t *testing.T) {
 			attachment := attach(t, mode)
 			for range 3 {
 				node := startOn(t, attachment, mode, Options{Ports: []uint16{514}})
-				stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+				stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 				frame := to4(514)
 				frame.mac = hardware(t)
 				newWire(t).send(t, frame.frame([]byte("one")), frame.frame([]byte("two")))
@@ -255,7 +255,7 @@ func TestWithoutCapabilities(t *testing.T) {
 			if mode != test.mode || !bytes.Contains([]byte(reason), []byte(test.reason)) {
 				t.Fatalf("mode %s, reason %q", mode, reason)
 			}
-			stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+			stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 			client, err := net.Dial("udp4", "127.0.0.1:5514")
 			must(t, err)
 			defer client.Close()
@@ -286,7 +286,7 @@ func TestWithoutHugepages(t *testing.T) {
 	for _, mode := range allModes {
 		t.Run(string(mode), func(t *testing.T) {
 			node := startNode(t, mode, options)
-			stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+			stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 			exchange(t, stream, 1000)
 			for _, queue := range node.Snapshot().Queues {
 				if queue.PageKind != ingestv1.PageKind_PAGE_KIND_ORDINARY || !strings.Contains(queue.Reason, "set vm.nr_hugepages") {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -17,7 +18,7 @@ import (
 	ingestv1 "triptych.dev/go-backend/gen/ingest/v1"
 )
 
-// sendMany sends frames at once and returns how many left; the rest found a full queue here.
+// sendMany sends frames at once and returns how many left; the rest, or all of them, found a full queue here.
 func (w *wire) sendMany(frames [][]byte) (int, error) {
 	messages, vectors := make([]message, len(frames)), make([]unix.Iovec, len(frames))
 	for i, frame := range frames {
@@ -26,7 +27,11 @@ func (w *wire) sendMany(frames [][]byte) (int, error) {
 		messages[i].header.Iov = &vectors[i]
 		messages[i].header.SetIovlen(1)
 	}
-	return sendMessages(w.fd, messages)
+	count, err := sendMessages(w.fd, messages)
+	if errors.Is(err, unix.ENOBUFS) {
+		return 0, nil
+	}
+	return count, err
 }
 
 // flood sends numbered datagrams to ports until the deadline and returns how many to each.
@@ -92,6 +97,7 @@ func overload(t *testing.T, mode Mode, duration time.Duration) {
 	var sent map[uint16]uint64
 	wire := newWire(t)
 	end := time.Now().Add(duration)
+	// A busy machine takes long to send more than a client's window.
 	for time.Now().Before(end) || !hasStalled(node) && time.Now().Before(end.Add(patience)) {
 		sent = merge(sent, flood(t, wire, ports, earlier(time.Now().Add(time.Second), time.Now().Add(duration))))
 		for _, port := range ports {
@@ -120,9 +126,6 @@ func overload(t *testing.T, mode Mode, duration time.Duration) {
 		t.Errorf("the heap grew by %d MiB", grown>>20)
 	}
 }
-
-// patience is for a machine that is busy with other things: there it takes long to send more than a client's window.
-const patience = 30 * time.Second
 
 // hasStalled tells whether a subscription lost more than it got.
 func hasStalled(node *node) bool {
@@ -208,15 +211,15 @@ func TestStalledClientHarmsNobody(t *testing.T) {
 	for _, mode := range allModes {
 		t.Run(string(mode), func(t *testing.T) {
 			node := startNode(t, mode, Options{Ports: []uint16{514}})
-			node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{}) // never read
-			stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{MaxBatch: 1024})
+			node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{}) // never read
+			stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{MaxBatch: 1024})
 			shape := to4(514)
 			shape.mac = hardware(t)
 			frame := shape.frame(make([]byte, 1000))
 			wire := newWire(t)
 			for range count / round {
 				for range round {
-					must(t, wire.trySend(frame))
+					wire.send(t, frame)
 				}
 				receive(t, stream, round)
 			}
@@ -276,7 +279,7 @@ func TestCloseUnderAFlood(t *testing.T) {
 				closed <- node.Close()
 			}()
 			sent := uint64(0)
-			for deadline := time.Now().Add(10 * time.Second); ; {
+			for deadline := time.Now().Add(patience); ; {
 				sent += flood(t, wire, []uint16{514}, time.Now().Add(20*time.Millisecond))[514]
 				select {
 				case err := <-closed:

@@ -58,7 +58,7 @@ func TestInterfaceReturns(t *testing.T) {
 			node.subscribe(t, stalling, &ingestv1.SubscribeRequest{}) // never read
 			queues := len(node.Snapshot().Queues)
 			for round := range 3 {
-				ctx, leave := context.WithCancel(context10(t))
+				ctx, leave := context.WithCancel(bounded(t))
 				stream := node.subscribe(t, ctx, &ingestv1.SubscribeRequest{MaxBatch: maxBatch})
 				exchange(t, stream, 3*ringSize)
 				leave()
@@ -98,7 +98,7 @@ func TestVanishedInterface(t *testing.T) {
 	enterNamespace(t)
 	attachment := attach(t, ModeNative)
 	node := startOn(t, attachment, ModeNative, Options{Ports: []uint16{514}})
-	stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+	stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 	newWire(t).send(t, to4(514).frame([]byte("first")))
 	receive(t, stream, 1)
 	must(t, netlink.LinkDel(device(t, uplink)))
@@ -127,7 +127,7 @@ func TestInterfaceDownAndUp(t *testing.T) {
 			enterNamespace(t)
 			attachment := attach(t, ModeNative)
 			node := startOn(t, attachment, ModeNative, Options{Ports: []uint16{514}})
-			stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+			stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 			for round := range 3 {
 				exchange(t, stream, 1000)
 				must(t, netlink.LinkSetDown(device(t, test.end)))
@@ -150,7 +150,7 @@ func TestAFXDPIsTakenWhenItBecomesPossible(t *testing.T) {
 	if _, reason := node.Mode(); !strings.Contains(reason, "observe only") {
 		t.Errorf("reason %q", reason)
 	}
-	stream := node.subscribe(t, context10(t), &ingestv1.SubscribeRequest{})
+	stream := node.subscribe(t, bounded(t), &ingestv1.SubscribeRequest{})
 	exchange(t, stream, 1000)
 	must(t, first.Close())
 	node.obtains(t, second, ModeNative, "")

@@ -17,7 +17,7 @@ func codeOf(err error) string {
 
 func checkCode(t *testing.T, node *node, request *ingestv1.SubscribeRequest, want string) {
 	t.Helper()
-	stream, err := node.client.Subscribe(context10(t), request)
+	stream, err := node.client.Subscribe(bounded(t), request)
 	must(t, err)
 	if _, err := stream.Recv(); !strings.HasPrefix(want, codeOf(err)) {
 		t.Errorf("error %v, want %s", err, want)

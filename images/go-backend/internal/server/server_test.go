@@ -19,26 +19,16 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 
 	statusv1 "triptych.dev/go-backend/gen/status/v1"
+	"triptych.dev/go-backend/internal/freeport"
 	"triptych.dev/go-backend/internal/httpserver"
 	"triptych.dev/go-backend/internal/xdp"
 )
-
-// freeAddress is a loopback address that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
 
 // start runs the whole server in mode off and gives a way to stop it, which returns its error.
 func start(t *testing.T) (Config, *grpc.ClientConn, func() error) {
 	t.Helper()
 	config := Config{
-		Version: "1.2.3", NodeName: "worker", GRPCAddress: freeAddress(t), HTTPAddress: freeAddress(t),
+		Version: "1.2.3", NodeName: "worker", GRPCAddress: freeport.Address(t), HTTPAddress: freeport.Address(t),
 		XDP: xdp.Options{Interface: xdp.Auto, Mode: xdp.ModeOff},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -70,7 +60,7 @@ func get(t *testing.T, config Config, path string) (int, string) {
 
 func TestServesAndStops(t *testing.T) {
 	config, connection, stop := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	response, err := statusv1.NewStatusServiceClient(connection).GetStatus(ctx, &statusv1.GetStatusRequest{})
 	if err != nil || response.Version != "1.2.3" || response.NodeName != "worker" || response.Xdp.Mode != statusv1.XdpMode_XDP_MODE_OFF {

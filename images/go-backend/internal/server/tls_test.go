@@ -106,7 +106,7 @@ func handshake(address string, trusted *authority, own ...tls.Certificate) (int6
 		return 0, err
 	}
 	defer connection.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	_, err = healthv1.NewHealthClient(connection).Check(ctx, &healthv1.HealthCheckRequest{})
 	return serial, err
