@@ -7,7 +7,7 @@ import pytest
 import release
 import up
 from common import ROOT
-from support import Api, wait_until_ready
+from support import Api, eventually, wait_until_ready
 
 pytestmark = pytest.mark.functional
 
@@ -32,4 +32,4 @@ def test_every_workload_becomes_ready(applied):
 def test_the_admin_logs_in_and_every_component_is_healthy(applied, target):
     up.log_in(target.url)
     api = Api.log_in(target.url, **up.ADMIN)
-    assert set(api.components().values()) == {"healthy"}
+    eventually(lambda: set(api.components().values()) == {"healthy"}, 60, "every component is healthy")

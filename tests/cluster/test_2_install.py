@@ -11,7 +11,7 @@ import pytest
 import release
 import up
 from common import tool
-from support import FAST_PATH_LABELS, Api, eventually, fingerprint, pods
+from support import FAST_PATH_LABELS, Api, eventually, fingerprint, lasting
 
 pytestmark = pytest.mark.smoke
 
@@ -24,23 +24,27 @@ def secrets(target: release.Target) -> str:
 
 
 def test_every_pod_is_ready(platform, kube_cluster):
-    running = pods(kube_cluster.kube_client, release.NAMESPACE)
-    unready = [pod.name for pod in running if not pod.ready]
-    assert running and not unready
+    def ready() -> bool:
+        running = lasting(kube_cluster.kube_client, release.NAMESPACE)
+        return bool(running) and all(pod.ready for pod in running)
+
+    eventually(ready, 60, "every pod is ready")
 
 
 def test_every_component_is_healthy(admin: Api):
-    assert admin.components() == {
-        "flask-backend": "healthy", "database": "healthy", "redis": "healthy", "go-backend": "healthy"
-    }  # fmt: skip
+    parts = ("flask-backend", "database", "redis", "go-backend")
+    eventually(lambda: admin.components() == dict.fromkeys(parts, "healthy"), 60, "every component is healthy")
 
 
 def test_the_fast_path_runs_on_the_labelled_node_only(platform, kube_cluster, admin: Api):
-    [pod] = pods(kube_cluster.kube_client, release.NAMESPACE, "go-backend")
+    [pod] = lasting(kube_cluster.kube_client, release.NAMESPACE, "go-backend")
     node = platform.kubectl("get", "node", pod.obj["spec"]["nodeName"], "--output", "jsonpath={.metadata.labels}")
     assert all(f'"{label}":"{value}"' in node for label, value in FAST_PATH_LABELS.items())
-    [reported] = admin.status()["fast_path"]["nodes"]
-    assert reported["node"] == pod.obj["spec"]["nodeName"]
+
+    def reported() -> list[str]:
+        return [node["node"] for node in admin.status()["fast_path"]["nodes"]]
+
+    eventually(lambda: reported() == [pod.obj["spec"]["nodeName"]], 30, "the status names that node")
 
 
 def test_the_fast_path_counts_traffic_in_a_real_xdp_mode(admin: Api):
@@ -49,7 +53,7 @@ def test_the_fast_path_counts_traffic_in_a_real_xdp_mode(admin: Api):
         assert node["xdp_mode"] in ("native", "generic"), node["reason"]
         return sum(counter["packets"] for counter in node["counters"])
 
-    before = packets()
+    before = eventually(packets, 30, "packets are counted")
     eventually(lambda: packets() > before, 30, "the packet counters rise")
 
 

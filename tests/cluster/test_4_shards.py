@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import release
-from support import Api
+from support import Api, lasting
 
 pytestmark = pytest.mark.functional
 NAME, DATABASE, SECRET = "a", "shard_a", "shard-a"
@@ -48,10 +48,12 @@ def database(platform: release.Target) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def backend(platform: release.Target, database: None) -> Iterator[Callable[..., str]]:
+def backend(platform: release.Target, kube_cluster, database: None) -> Iterator[Callable[..., str]]:
     """A function that runs `backend` in a pod which has the shard among its values; as before afterwards."""
     upgrade(platform, SHARD)
-    yield lambda *arguments: platform.kubectl("exec", "deployment/flask-backend", "--", "backend", *arguments)
+    # By name: the Deployment's may be the one before, which still ends.
+    [pod] = lasting(kube_cluster.kube_client, release.NAMESPACE, "flask-backend")
+    yield lambda *arguments: platform.kubectl("exec", pod.name, "--", "backend", *arguments)
     upgrade(platform)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 
 import pytest
 from replica import Replica
 
 import release
-from support import eventually, forwarded, pods
+from support import eventually, forwarded, lasting, new_prefix
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +17,7 @@ def backends(platform, kube_cluster) -> Iterator[list[str]]:
     client = kube_cluster.kube_client
 
     def ready() -> list[str]:
-        running = pods(client, release.NAMESPACE, "flask-backend")
-        names = [
-            pod.name for pod in running if pod.ready and pod.obj["spec"]["containers"][0]["name"] == "flask-backend"
-        ]
+        names = [pod.name for pod in lasting(client, release.NAMESPACE, "flask-backend") if pod.ready]
         return names if len(names) == 2 else []
 
     platform.kubectl("scale", "deployment", "flask-backend", "--replicas=2")
@@ -35,5 +31,6 @@ def backends(platform, kube_cluster) -> Iterator[list[str]]:
 
 @pytest.fixture
 def replicas(backends) -> list[Replica]:
-    address = f"203.0.113.{secrets.randbelow(250) + 1}"
+    """From a network that nobody has used: throttles remember one for ten minutes."""
+    address = new_prefix().replace("::/64", "::1")
     return [Replica(url, address) for url in backends]

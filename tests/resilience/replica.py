@@ -12,7 +12,7 @@ class Replica:
 
     def __init__(self, url: str, address: str) -> None:
         self.url = url
-        self.http = httpx.Client(base_url=f"{url}/api/v1", headers={"X-Forwarded-For": address}, timeout=15)
+        self.http = httpx.Client(base_url=f"{url}/api/v1", headers={"X-Forwarded-For": address}, timeout=60)
 
     def login(self, password: str = ADMIN["password"], email: str = ADMIN["email"]) -> httpx.Response:
         return self.http.post("/auth/login", json={"email": email, "password": password})
@@ -22,7 +22,7 @@ class Replica:
 
     def key_ids(self) -> set[str]:
         """Ids of the keys that this replica accepts."""
-        published = httpx.get(f"{self.url}/.well-known/jwks.json").raise_for_status().json()
+        published = self.http.get(f"{self.url}/.well-known/jwks.json").raise_for_status().json()
         return {key["kid"] for key in published["keys"]}
 
     def logout(self, token: str) -> None:

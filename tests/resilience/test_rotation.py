@@ -12,7 +12,7 @@ from replica import Replica
 
 import release
 from common import CiError
-from support import eventually, fingerprint, pods
+from support import eventually, fingerprint, lasting
 
 pytestmark = pytest.mark.functional
 ROTATION = "flask-backend.signingKey.rotation.schedule=0 0 1 1 *"
@@ -66,7 +66,7 @@ def wake_kubelets(platform) -> None:
 
 def test_a_rotation_signs_nobody_out(platform, cronjob: str, replicas: list[Replica], rotation: str, kube_cluster):
     client = kube_cluster.kube_client
-    backend = {pod.name for pod in pods(client, release.NAMESPACE, "flask-backend")}
+    backend = {pod.name for pod in lasting(client, release.NAMESPACE, "flask-backend")}
     before = {name: print_ for name, print_ in fingerprint(client, release.NAMESPACE).items() if name in backend}
     first, second = replicas
     old = first.login().raise_for_status().json()["access_token"]
