@@ -47,6 +47,11 @@ def sign_in(page: Page, email: str, password: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
+def toast(page: Page, text: str) -> Locator:
+    """The message as people see it, for seconds; what screen readers are told is gone after one."""
+    return page.get_by_role("region", name="Notifications").get_by_role("listitem").filter(has_text=text)
+
+
 def open_palette(page: Page) -> Locator:
     """Press its keys once the page hears them, and wait until it takes what is typed."""
     expect(page.get_by_role("heading", level=1)).to_be_visible()

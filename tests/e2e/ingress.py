@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
+import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,11 +138,17 @@ def _wait_for(url: str, containers: list[str]) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Below those that the kernel takes for connections: until the containers listen nobody else gets them."""
+    candidates = random.sample(range(20_000, 30_000), 100)
+    return list(itertools.islice(filter(_is_free, candidates), count))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _hash_of_key(authority: trustme.CA) -> str:

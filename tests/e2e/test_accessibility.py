@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 from accessibility import violations
-from browsing import CSRF, PASSWORD, open_palette
+from browsing import CSRF, PASSWORD, open_palette, toast
 from pages import views
 from playwright.sync_api import Page, expect
 
-from support import Api
+from support import Api, new_prefix
 
 pytestmark = pytest.mark.functional
 # Names of this run alone: one that was killed may have left its own.
 RUN = secrets.token_hex(4)
-RULE, HOOK, KEY = (
-    str(ipaddress.ip_network(f"2001:db8:{RUN[:4]}:{RUN[4:]}::/64")),
-    f"https://example.com/{RUN}",
-    f"axe {RUN}",
-)
+RULE, HOOK, KEY = new_prefix(), f"https://example.com/{RUN}", f"axe {RUN}"
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +133,7 @@ def test_messages_have_no_violation(pages, admin: Api, watch):
     assert not violations(page)
     dialog.get_by_label("Password").fill(PASSWORD)
     dialog.get_by_role("button", name="Create user").click()
-    expect(page.get_by_role("status").filter(has_text=f"{email} is created.")).to_be_visible()
+    expect(toast(page, f"{email} is created.")).to_be_visible()
     assert not violations(page)
     for user in admin.users(email):
         admin.delete_user(user)

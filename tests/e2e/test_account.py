@@ -128,5 +128,6 @@ def test_an_api_key_works_until_it_is_revoked(open_page, base_url):
     row = page.get_by_role("row").filter(has_text=name)
     row.get_by_role("button", name="Revoke the key").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke API key").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()  # until then the page behind it has no rows at all
     expect(row).to_have_count(0)
     assert status() == 401

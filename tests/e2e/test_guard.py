@@ -8,7 +8,7 @@ import secrets
 import pytest
 from playwright.sync_api import expect
 
-from support import Api
+from support import Api, new_prefix
 
 pytestmark = pytest.mark.functional
 
@@ -16,8 +16,7 @@ pytestmark = pytest.mark.functional
 @pytest.fixture
 def prefix(admin: Api):
     """A prefix that no rule has; its rule is gone afterwards."""
-    run = secrets.token_hex(4)
-    text = f"2001:db8:{int(run[:4], 16):x}:{int(run[4:], 16):x}::/64"
+    text = new_prefix()
     yield text
     for rule in admin.http.get("/guard/rules", params={"search": text}).json()["rules"]:
         admin.http.delete(f"/guard/rules/{rule['id']}").raise_for_status()

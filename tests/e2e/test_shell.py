@@ -55,6 +55,7 @@ def test_the_drawer_of_narrow_screens_opens_and_closes(open_page):
     expect(drawer).to_be_hidden()
     expect(opener).to_be_focused()
     opener.click()
+    expect(drawer).to_be_visible()
     page.mouse.click(1000, 450)  # the overlay
     expect(drawer).to_be_hidden()
     opener.click()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ import pytest
 from browsing import chromium, sign_in
 from playwright.sync_api import Browser, Page, expect
 
-from support import Api
+from support import Api, new_prefix
 
 pytestmark = pytest.mark.functional
 
@@ -117,8 +116,7 @@ def test_deep_links_assets_and_requests_stay_below_the_path(open_page, url, acco
 
 
 def test_a_change_is_taken_and_told_to_an_open_stream(page, url, admin: Api):
-    run = secrets.token_hex(4)
-    prefix = f"2001:db8:{int(run[:4], 16):x}:{int(run[4:], 16):x}::/64"
+    prefix = new_prefix()
     watcher = page.context.new_page()
     watcher.goto(f"{url}/guard?tab=events")
     events = watcher.get_by_role("region", name="Events")

@@ -6,7 +6,7 @@ import re
 import secrets
 
 import pytest
-from browsing import PASSWORD, sign_in
+from browsing import PASSWORD, sign_in, toast
 from playwright.sync_api import Locator, Page, Route, expect
 
 from support import Api
@@ -39,7 +39,7 @@ def test_a_user_is_created_edited_and_deleted(open_page, email):
     dialog.get_by_label("Password").fill(PASSWORD)
     dialog.get_by_role("button", name="Create user").click()
     expect(dialog).to_be_hidden()
-    expect(page.get_by_role("status").filter(has_text=f"{email} is created.")).to_be_visible()
+    expect(toast(page, f"{email} is created.")).to_be_visible()
     page.get_by_role("searchbox", name="Search users").fill(email)
     expect(row(page, email)).to_contain_text("viewer")
     expect(page).to_have_url(re.compile(f"search={email.replace('@', '%40')}"))
@@ -183,6 +183,6 @@ def test_a_lost_answer_and_a_second_press_make_one_user(open_page, email, admin:
         dialog.get_by_role("button", name="Create user").click()
     assert answer.value.headers["idempotency-replayed"] == "true"
     expect(dialog).to_be_hidden()
-    expect(page.get_by_role("status").filter(has_text=f"{email} is created.")).to_be_visible()
+    expect(toast(page, f"{email} is created.")).to_be_visible()
     [user] = admin.users(email)
     assert user["full_name"] == "Only Once"
