@@ -11,13 +11,12 @@ export default defineConfig({
   test: {
     // Generous: the suite also runs on two busy cores.
     testTimeout: 30_000,
+    hookTimeout: 30_000,
     projects: [
       { extends: true, test: { name: "server", environment: "node", include: ["tests/server/**/*.test.ts"] } },
       {
         extends: true,
         test: {
-    // Generous: the suite also runs on two busy cores.
-    testTimeout: 30_000,
           name: "spa",
           environment: "jsdom",
           include: ["tests/spa/**/*.test.tsx"],

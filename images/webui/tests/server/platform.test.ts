@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { RequestListener } from "node:http";
+import { createServer } from "node:net";
 import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
 import { ConfigError, readConfig } from "../../server/config.js";
@@ -67,9 +67,14 @@ describe("SIGTERM", () => {
   }
 
   it("lets an open request end, then exits 0 at once", async () => {
-    const { child, exited, url } = await start((_req, res) => setTimeout(() => res.end("late"), 1_500));
+    let arrive = (): void => undefined;
+    const arrived = new Promise<void>((resolve) => (arrive = resolve));
+    const { child, exited, url } = await start((_req, res) => {
+      arrive();
+      setTimeout(() => res.end("late"), 1_500);
+    });
     const answer = fetch(`${url}/api/v1/slow`).then((res) => res.text());
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await arrived;
     const signalled = performance.now();
     child.kill("SIGTERM");
     expect(await answer).toBe("late");
@@ -91,10 +96,14 @@ describe("SIGTERM", () => {
   });
 });
 
+/** Below the ports that the kernel takes for connections: in the moment until the server listens nobody else gets it. */
 async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
+  for (;;) {
+    const server = createServer();
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
 }

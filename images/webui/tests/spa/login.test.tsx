@@ -42,10 +42,14 @@ describe("login page", () => {
     expect(await screen.findByLabelText("Email")).toBeVisible();
   });
 
-  it("holds the button back while throttled", async () => {
-    openApp("/login", { "POST /bff/login": () => ({ status: 429, headers: { "retry-after": "17" } }) });
+  it("holds the button back while throttled, and counts down", async () => {
+    openApp("/login", { "POST /bff/login": () => ({ status: 429, headers: { "retry-after": "600" } }) });
     await submit();
-    expect(await screen.findByRole("button", { name: /Wait 1\d s/ })).toBeDisabled();
+    const button = await screen.findByRole("button", { name: /^Wait \d+ s$/ });
+    expect(button).toBeDisabled();
+    const seconds = () => Number(/\d+/.exec(button.textContent)?.[0]);
+    const before = seconds();
+    await waitFor(() => expect(seconds()).toBeLessThan(before));
   });
 
   it("says when no answer comes at all", async () => {

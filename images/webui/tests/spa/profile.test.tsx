@@ -133,7 +133,7 @@ describe("sessions", () => {
     expect((await screen.findAllByText("The session is ended."))[0]).toBeInTheDocument();
     expect(screen.queryByRole("button", { name: "End the session from 192.0.2.1" })).not.toBeInTheDocument();
     expect(screen.getAllByText("<b>Browser</b>")).toHaveLength(2);
-    expect(sent.filter(({ path }) => path === "/api/v1/auth/sessions")).toHaveLength(2);
+    await waitFor(() => expect(sent.filter(({ path }) => path === "/api/v1/auth/sessions")).toHaveLength(2));
   });
 
   it("tell why one cannot be ended", async () => {

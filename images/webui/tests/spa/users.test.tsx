@@ -120,7 +120,7 @@ describe("user dialog", () => {
       tenant: "default",
       password: "short",
     });
-    expect(sent.filter(({ path, method }) => path === "/api/v1/users" && method === "GET")).toHaveLength(2);
+    await waitFor(() => expect(sent.filter(({ path, method }) => path === "/api/v1/users" && method === "GET")).toHaveLength(2));
   });
 
   it("sends only what was changed", async () => {
