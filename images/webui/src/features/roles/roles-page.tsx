@@ -1,5 +1,6 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Check, Minus } from "lucide-react";
+import { Fragment } from "react";
 import { useTranslation } from "react-i18next";
 import type { PermissionDocument } from "@/api/types";
 import { Card, PageHeader } from "@/components/ui/card";
@@ -69,7 +70,7 @@ function DomainCard({ domain, operations, roles }: DomainCardProps) {
               <th scope="row" className="px-5 py-2.5 text-left font-normal">
                 <span className="block">{operation.summary}</span>
                 <code className="block text-xs wrap-anywhere text-muted">
-                  {operation.method} {operation.path}
+                  {operation.method} <Path text={operation.path} />
                 </code>
               </th>
               {roles.map((role) => (
@@ -84,6 +85,15 @@ function DomainCard({ domain, operations, roles }: DomainCardProps) {
     </Card>
   );
 }
+
+/** On narrow screens it may break before a slash. */
+const Path = ({ text }: { text: string }) =>
+  text.split(/(?=\/)/).map((part, number) => (
+    <Fragment key={number}>
+      {number > 0 && <wbr />}
+      {part}
+    </Fragment>
+  ));
 
 function Mark({ allowed }: { allowed: boolean }) {
   const { t } = useTranslation();
