@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
+import random
 import re
 import secrets
 import shlex
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -53,6 +56,23 @@ def eventually(check: Callable[[], T], seconds: float, message: str) -> T:
             last = error
         time.sleep(0.5)
     raise AssertionError(f"{message} within {seconds:.0f} s; last: {last!r}")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on.
+
+    Below those that the kernel takes for connections, so that nobody gets one until a server listens there.
+    """
+    candidates = random.sample(range(20_000, 30_000), 100)
+    return list(itertools.islice(filter(_is_free, candidates), count))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def new_prefix() -> str:

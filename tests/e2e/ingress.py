@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import itertools
-import random
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +16,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 import images
 from engine import engine
-from support import eventually
+from support import eventually, free_ports
 
 DOMAIN = "example.test"
 # One web UI has a host to itself; the other shares one, and lies below a path of it.
@@ -91,7 +88,7 @@ def running(backend_url: str, folder: Path) -> Iterator[Ingress]:
         backend_url: what answers to `/api`; the platform's own web UI does.
         folder: an empty one, for configuration and certificate.
     """
-    port, root, below = _free_ports(3)
+    port, root, below = free_ports(3)
     authority = trustme.CA()
     _write_configuration(folder, authority, port=port, root=root, below=below)
     images.build_all(["webui", "ingress"])
@@ -135,20 +132,6 @@ def _wait_for(url: str, containers: list[str]) -> None:
         for container in containers:
             engine().run("logs", container)
         raise
-
-
-def _free_ports(count: int) -> list[int]:
-    """Below those that the kernel takes for connections: until the containers listen nobody else gets them."""
-    candidates = random.sample(range(20_000, 30_000), 100)
-    return list(itertools.islice(filter(_is_free, candidates), count))
-
-
-def _is_free(port: int) -> bool:
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
 
 
 def _hash_of_key(authority: trustme.CA) -> str:

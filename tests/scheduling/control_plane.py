@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import ssl
 import subprocess
 import time
@@ -17,6 +16,7 @@ import pytest
 
 import node_image
 from common import output, tool
+from support import free_ports
 
 TOKEN = "for-this-test-only"
 CONTROLLERS = "daemonset-controller,deployment-controller,replicaset-controller,serviceaccount-controller"
@@ -40,7 +40,8 @@ class ControlPlane:
         self.folder = folder
         self.hyperkube = node_image.programs() / "hyperkube"
         self.processes: list[subprocess.Popen] = []
-        self.url = f"https://127.0.0.1:{free_port()}"
+        port, self.etcd_port, self.peers_port = free_ports(3)
+        self.url = f"https://127.0.0.1:{port}"
         self.authority = folder / "certificates" / "apiserver.crt"
         self.kubeconfig = folder / "kubeconfig"
 
@@ -58,7 +59,7 @@ class ControlPlane:
     def _start(self) -> None:
         keys = self.folder / "keys"
         self._kubernetes("kubeadm", "init", "phase", "certs", "sa", "--cert-dir", keys).wait(START_SECONDS)
-        etcd, peers = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+        etcd, peers = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{self.peers_port}"
         self._kubernetes(
             "etcd", "--data-dir", self.folder / "etcd", "--unsafe-no-fsync", "--listen-client-urls", etcd,
             "--advertise-client-urls", etcd, "--listen-peer-urls", peers,
@@ -162,10 +163,3 @@ class ControlPlane:
         with self.client() as client:
             answer = client.get(f"/api/v1/namespaces/{namespace}/pods", params=parameters).raise_for_status()
         return [pod for pod in answer.json()["items"] if "deletionTimestamp" not in pod["metadata"]]
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -99,10 +99,15 @@ def owner(pod: dict) -> str:
 
 def test_exactly_the_fitting_nodes_run_a_pod(control_plane: ControlPlane, fast_path: set[str], nodes: list[dict]):
     assert 50 < len(fast_path) < len(nodes) / 5, "the mixture has both kinds"
-    eventually(lambda: running(agents(control_plane)) >= fast_path, 300, "every fitting node runs a pod")
-    pods = agents(control_plane)
+    wanted = len([item for item in nodes if labelled(item)])
+
+    def complete() -> list[dict]:
+        pods = agents(control_plane)
+        return pods if len(pods) >= wanted and running(pods) >= fast_path else []
+
+    pods = eventually(complete, 300, "each labelled node has a pod, and it runs on every fitting one")
     assert running(pods) == fast_path
-    assert len(pods) == len([item for item in nodes if labelled(item)]), "one pod for each labelled node, no other"
+    assert len(pods) == wanted, "one pod for each labelled node, no other"
 
 
 def test_a_label_that_promises_too_much_leaves_a_pod_that_tells_why(control_plane: ControlPlane, fast_path: set[str]):
