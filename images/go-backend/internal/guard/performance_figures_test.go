@@ -47,6 +47,10 @@ type figure struct {
 	flood      series
 }
 
+func (f *figure) isMissing() bool {
+	return len(f.closed) == 0 || len(f.flood) == 0 && !f.drain && !f.closedOnly
+}
+
 func figures() []*figure {
 	denied := append(deniedRules(smallTable), rule("enemy", "203.0.113.8/29", xdp.ActionDeny))
 	strict := Policy{SourceLimit: RateLimit{PacketsPerSecond: 1}}
