@@ -182,7 +182,7 @@ def test_guard_keeps_program_and_rules_on_the_node_only_when_asked() -> None:
     assert state.startswith(f"--state-file={mounts['state']}/")
 
 
-@pytest.mark.parametrize("limit, expected", [("384Mi", "288MiB"), ("2Gi", "1536MiB"), ("400M", None)])
+@pytest.mark.parametrize("limit, expected", [("512Mi", "256MiB"), ("2Gi", "1024MiB"), ("400M", None)])
 def test_collector_leaves_room_for_the_kernels_tables(limit: str, expected: str | None) -> None:
     (container,) = agent(fast_path(resources={"limits": {"memory": limit}}))["containers"]
     assert environment(container).get("GOMEMLIMIT") == expected

@@ -135,12 +135,15 @@ Usage: include "go-backend.capabilities" .
 {{- $names | toJson -}}
 {{- end -}}
 
-{{/* Three quarters of the memory limit, which Go's collector keeps to; the kernel's tables of rules take from the rest. */}}
+{{/*
+Half of the memory limit, which Go's collector tries to keep to; from the rest take the kernel's tables of rules, more on
+nodes with more CPUs, and what a large revision needs for a moment.
+*/}}
 {{- define "go-backend.goMemory" -}}
 {{- $limit := get .Values.resources.limits "memory" | toString -}}
 {{- if regexMatch "^[0-9]+[MG]i$" $limit -}}
 {{- $unit := ternary 1024 1 (hasSuffix "Gi" $limit) -}}
-{{- printf "%dMiB" (div (mul (regexFind "[0-9]+" $limit | int) $unit 3) 4) -}}
+{{- printf "%dMiB" (div (mul (regexFind "[0-9]+" $limit | int) $unit) 2) -}}
 {{- end -}}
 {{- end -}}
 
