@@ -28,7 +28,7 @@ screenshots: ## Take pictures of every page of the running platform into docs/sc
 	$(PYTHON) ci/screenshots.py
 
 ##@ Build
-.PHONY: tools images render
+.PHONY: tools images render clean
 tools: ## Install prerequisites and build the pinned tools into the cache (a no-op when there)
 	bash ci/prerequisites.sh
 	$(PYTHON) ci/tools.py
@@ -38,6 +38,9 @@ images: tools ## Build the container images that changed (PLATFORM=linux/arm64 f
 
 render: tools ## Regenerate overlays/base and docs/operators/values.md from the chart
 	$(PYTHON) ci/render.py
+
+clean: ## Remove this project's outdated images and cache entries, nothing of others (DRY_RUN=1 only names them)
+	$(PYTHON) ci/clean.py $(if $(DRY_RUN),--dry-run)
 
 ##@ Cluster
 .PHONY: cluster-up cluster-down

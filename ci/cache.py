@@ -26,7 +26,7 @@ def cached_file(path: Path, make: Callable[[Path], None]) -> Path:
     with locked(path):
         if not path.exists():
             partial = path.with_name(f"{path.name}.partial")
-            _remove(partial)
+            remove(partial)
             make(partial)
             partial.rename(path)
     return path
@@ -43,7 +43,8 @@ def content_key(*folders: Path, extra: str = "") -> str:
     return digest.hexdigest()[:16]
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or folder, if there is one."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

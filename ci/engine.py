@@ -68,7 +68,7 @@ class Engine:
             found = self.output("image", "inspect", "--format", "{{.Id}}", reference)
         except CiError:
             return ""
-        return found if found.startswith("sha256:") else f"sha256:{found}"
+        return found if found.startswith("sha256:") or not found else f"sha256:{found}"
 
     def save(self, references: list[str], archive: Path) -> None:
         """Write several local images, with all these names, into one archive."""
@@ -164,7 +164,8 @@ def _builds(docker: Engine) -> bool:
 
 def _start_privileged(candidate: Engine) -> None:
     """Run the host's own `true` in an empty image, so that the probe needs no registry."""
-    candidate.run("import", "-", PROBE_IMAGE, input=EMPTY_TAR, capture_output=True, timeout=60)
+    if not candidate.image_id(PROBE_IMAGE):  # a second one would leave the first without a name
+        candidate.run("import", "-", PROBE_IMAGE, input=EMPTY_TAR, capture_output=True, timeout=60)
     shared = [path for path in ("/usr", "/lib", "/lib64") if Path(path).exists()]
     mounts = [argument for path in shared for argument in ("--volume", f"{path}:{path}:ro")]
     command = ("run", "--rm", "--privileged", "--network", "none", *mounts, PROBE_IMAGE, "/usr/bin/true")

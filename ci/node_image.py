@@ -46,20 +46,24 @@ def ensure_node_image() -> NodeImage:
     Raises:
         CiError: it can be neither pulled nor built.
     """
-    reference = f"localhost/triptych/node:{image_key()}"
     archive = CACHE / "node-image" / f"{image_key()}.tar"
     with locked(CACHE / "node-image" / "build"):
-        if engine().image_id(reference):
-            return NodeImage(reference, built=True)
+        if engine().image_id(reference()):
+            return NodeImage(reference(), built=True)
         if archive.exists():
             engine().run("load", "--input", archive, quiet=True)
-            return NodeImage(reference, built=True)
+            return NodeImage(reference(), built=True)
         if engine().image_id(UPSTREAM) or _pull():
             return NodeImage(UPSTREAM, built=False)
-        _build(reference)
-        cached_file(archive, lambda path: engine().save([reference], path))
+        _build(reference())
+        cached_file(archive, lambda path: engine().save([reference()], path))
         _keep_only(archive)
-    return NodeImage(reference, built=True)
+    return NodeImage(reference(), built=True)
+
+
+def reference() -> str:
+    """Name of the image as it is built here."""
+    return f"localhost/triptych/node:{image_key()}"
 
 
 def image_key() -> str:
@@ -69,8 +73,13 @@ def image_key() -> str:
 
 def programs() -> Path:
     """Folder with the node's Go programs, built once per version."""
+    return cached_file(programs_folder(), _compile)
+
+
+def programs_folder() -> Path:
+    """Place of the node's Go programs in the cache."""
     key = content_key(SOURCE / "hyperkube", extra="\n".join(_pins()))
-    return cached_file(CACHE / "node-image" / f"programs-{key}", _compile)
+    return CACHE / "node-image" / f"programs-{key}"
 
 
 def system_names(kubeadm_images: str) -> list[str]:
@@ -114,7 +123,7 @@ def _compile(folder: Path) -> None:
         run("nice", "-n", "5", "go", "install", *common, "-s -w", module, cwd="/", env=env)
 
 
-def _build(reference: str) -> None:
+def _build(name: str) -> None:
     ensure_base()
     built = programs()
     log("building the node image")
@@ -128,7 +137,7 @@ def _build(reference: str) -> None:
         engine().save([PAUSE_IMAGE, SYSTEM_IMAGE], context / "images" / "system.tar")
         names = "".join(f"{name}\n" for name in system_names(_kubeadm_images(built, Path(folder))))
         (context / "images" / "system.names").write_text(names)
-        _build_target(context, "node", reference)
+        _build_target(context, "node", name)
 
 
 def _keep_only(archive: Path) -> None:
