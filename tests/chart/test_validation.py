@@ -153,6 +153,14 @@ CONTRADICTIONS = {
         {"webui": {"ingress": {"enabled": True}}},
         ["webui.ingress.host", "set webui.ingress.host"],
     ),
+    "monitor of an API that nobody may scrape": (
+        {"flask-backend": {"podMonitor": {"enabled": True}}},
+        ["flask-backend.podMonitor.enabled", "global.networkPolicy.metricsPeers"],
+    ),
+    "monitor of a UI that only others reach": (
+        {"webui": {"podMonitor": {"enabled": True}, "networkPolicy": {"ingressPeers": [{"podSelector": {}}]}}},
+        ["webui.podMonitor.enabled", "webui.networkPolicy.ingressPeers", "global.networkPolicy.metricsPeers"],
+    ),
     "node port on a ClusterIP": (
         {"webui": {"service": {"nodePort": 30080}}},
         ["webui.service.nodePort", "set webui.service.type to NodePort"],
@@ -174,6 +182,7 @@ REFUSED = {
     "base path with a slash at its end": ({"webui": {"basePath": "/console/"}}, "basePath"),
     "base path without a slash": ({"webui": {"basePath": "console"}}, "basePath"),
     "base path with dots": ({"webui": {"basePath": "/console/../ui"}}, "basePath"),
+    "bad digest": ({"webui": {"image": {"digest": "sha256:12"}}}, "digest"),
     "label of a selector": ({"webui": {"podLabels": {"app.kubernetes.io/name": "x"}}}, "podLabels"),
     "bad XDP mode": (fast_path({"xdpMode": "fast"}), "xdpMode"),
     "bad mode": (fast_path({"mode": "fast"}), "mode"),

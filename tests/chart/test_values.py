@@ -19,6 +19,11 @@ NEEDS = {
     "global.goBackend.tls.generate": {"global": {"goBackend": {"tls": {"existingSecret": "", "clientSecret": ""}}}},
     "go-backend.probe": {"go-backend": {"probe": {"enabled": True}}},
     "go-backend.podMonitor": {"go-backend": {"podMonitor": {"enabled": True}}},
+    "webui.podMonitor": {"webui": {"podMonitor": {"enabled": True}}},
+    "flask-backend.podMonitor": {
+        "flask-backend": {"podMonitor": {"enabled": True}},
+        "global": {"networkPolicy": {"metricsPeers": [{"podSelector": {}}]}},
+    },
     "mysql": {"global": {"database": {"engine": "mysql"}}},
     "flask-backend.sqlite": {"global": {"database": {"engine": "sqlite"}}},
     "flask-backend.firstAdmin.password": {"global": {"environment": "alpha"}},
@@ -41,6 +46,7 @@ OTHERS = {
     "basePath": "/console",
     "caSecret": "ca",
     "datagramBytes": 4096,
+    "digest": f"sha256:{'0' * 64}",
     "dnsPeers": [],
     "egress": [{"ports": [{"port": 9000, "protocol": "TCP"}]}],
     "shards": [{"name": "a", "type": "mysql", "host": "a.example.com", "existingSecret": "shard-a"}],
@@ -78,6 +84,7 @@ OTHERS = {
     "stateFolder": "/var/lib/edge",
     "timeZone": "Europe/Berlin",
     "tolerations": [{"operator": "Exists"}],
+    "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}],
     "type": "mysql",
     "xdpMode": "off",
 }

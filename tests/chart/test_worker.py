@@ -58,3 +58,11 @@ def test_receivers_inside_are_opened_by_name() -> None:
     egress = render(**values).find("NetworkPolicy", "flask-backend-worker")["spec"]["egress"]
     assert rule in egress
     assert webhook_rules(render(**values), "flask-backend-worker") == []
+
+
+def test_only_several_workers_have_a_disruption_budget() -> None:
+    assert not render().has("PodDisruptionBudget", "flask-backend-worker")
+    objects = render(flask_backend={"worker": {"replicas": 2}})
+    budget = objects.find("PodDisruptionBudget", "flask-backend-worker")["spec"]
+    assert budget["selector"] == objects.find("Deployment", "flask-backend-worker")["spec"]["selector"]
+    assert budget["maxUnavailable"] == 1

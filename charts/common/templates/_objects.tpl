@@ -1,5 +1,5 @@
 {{/*
-Service account of a component; its token is never mounted by default.
+Service account of a component, with the annotations of the calling chart's values; its token is never mounted by default.
 Usage: include "common.serviceAccount" (list . "webui")
 */}}
 {{- define "common.serviceAccount" -}}
@@ -7,6 +7,10 @@ apiVersion: v1
 kind: ServiceAccount
 metadata:
   {{- include "common.metadata" . | nindent 2 }}
+  {{- with (index . 0).Values.serviceAccount.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 automountServiceAccountToken: false
 {{- end -}}
 
@@ -19,6 +23,10 @@ apiVersion: v1
 kind: Service
 metadata:
   {{- include "common.metadata" (list .root .name) | nindent 2 }}
+  {{- with .annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
   type: {{ .type | default "ClusterIP" }}
   selector:
@@ -33,12 +41,16 @@ spec:
 {{- end -}}
 
 {{/*
-Disruption budget of a Deployment with more than one replica; empty for one, which it could only block.
+Disruption budget of a Deployment with more than one replica; empty for one, which it could only block. The number is the
+third argument, or what the calling chart's values say.
 Usage: include "common.podDisruptionBudget" (list . "webui")
 */}}
 {{- define "common.podDisruptionBudget" -}}
 {{- $values := (index . 0).Values -}}
 {{- $least := ternary $values.autoscaling.minReplicas $values.replicas $values.autoscaling.enabled -}}
+{{- if gt (len .) 2 -}}
+{{- $least = index . 2 -}}
+{{- end -}}
 {{- if gt (int $least) 1 -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -78,6 +90,34 @@ spec:
         target:
           type: Utilization
           averageUtilization: {{ $autoscaling.targetCPUUtilizationPercentage }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+PodMonitor of a component's port called http, for the Prometheus operator; empty unless podMonitor.enabled.
+Usage: include "common.podMonitor" (list . "webui")
+*/}}
+{{- define "common.podMonitor" -}}
+{{- $monitor := (index . 0).Values.podMonitor -}}
+{{- if $monitor.enabled -}}
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata:
+  {{- include "common.metadata" . | nindent 2 }}
+    {{- with $monitor.labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  selector:
+    matchLabels:
+      {{- include "common.selectorLabels" . | nindent 6 }}
+  podMetricsEndpoints:
+    - port: http
+      path: /metrics
+      interval: {{ $monitor.interval }}
+      relabelings:
+        - sourceLabels: [__meta_kubernetes_pod_node_name]
+          targetLabel: node
 {{- end -}}
 {{- end -}}
 

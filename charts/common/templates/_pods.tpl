@@ -1,5 +1,6 @@
 {{/*
-Image reference of the calling chart: global.image.registry, then image.repository and image.tag (default: appVersion).
+Image reference of the calling chart: global.image.registry, then image.repository, image.tag (default: appVersion) and
+image.digest.
 Usage: image: {{ include "common.image" . }}
 */}}
 {{- define "common.image" -}}
@@ -8,6 +9,7 @@ Usage: image: {{ include "common.image" . }}
 {{- trimSuffix "/" . }}/
 {{- end -}}
 {{- printf "%s:%s" .Values.image.repository $tag -}}
+{{- with .Values.image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{/*
@@ -78,12 +80,23 @@ resources:
 {{- end -}}
 
 {{/*
-Spread replicas over nodes and zones, softly.
+Spread replicas as the calling chart's values say, each constraint over the component's own pods unless it says otherwise;
+by default over nodes and zones, softly.
 Usage: include "common.topologySpread" (list . "webui")
 */}}
 {{- define "common.topologySpread" -}}
 {{- $selector := include "common.selectorLabels" . -}}
 topologySpreadConstraints:
+  {{- with (index . 0).Values.topologySpreadConstraints }}
+  {{- range . }}
+  - {{- toYaml . | nindent 4 }}
+    {{- if not (hasKey . "labelSelector") }}
+    labelSelector:
+      matchLabels:
+        {{- $selector | nindent 8 }}
+    {{- end }}
+  {{- end }}
+  {{- else }}
   {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
   - maxSkew: 1
     topologyKey: {{ . }}
@@ -91,6 +104,7 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- $selector | nindent 8 }}
+  {{- end }}
   {{- end }}
 {{- end -}}
 

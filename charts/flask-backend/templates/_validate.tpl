@@ -29,4 +29,7 @@
 {{- if and .Values.firstAdmin.password .Values.firstAdmin.existingSecret -}}
 {{- fail "flask-backend.firstAdmin.password and flask-backend.firstAdmin.existingSecret are both set: keep one" -}}
 {{- end -}}
+{{- if and .Values.podMonitor.enabled .Values.global.networkPolicy.enabled (not .Values.global.networkPolicy.metricsPeers) -}}
+{{- fail "flask-backend.podMonitor.enabled is true but global.networkPolicy.metricsPeers is empty, so that nobody may scrape: name your Prometheus in global.networkPolicy.metricsPeers" -}}
+{{- end -}}
 {{- end -}}
