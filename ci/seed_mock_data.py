@@ -8,6 +8,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import release
@@ -104,12 +105,21 @@ def seed(api: Api) -> None:
 
 def seed_feature(api: Api, feature: Feature) -> None:
     """Create the items of one collection that are not in it; new API keys are never shown, nobody needs them."""
-    _, listed = api.call("GET", feature.path, None, expect=(200,))
-    present = {item[feature.key] for item in listed[feature.name]}
+    present = {item[feature.key] for item in every_item(api, feature)}
     for item in feature.items:
         if item[feature.key] not in present:
             api.call("POST", feature.path, item, expect=(201,))
         log(f"{feature.path} {item[feature.key]}: {'exists' if item[feature.key] in present else 'created'}")
+
+
+def every_item(api: Api, feature: Feature) -> Iterator[dict]:
+    """All items of a collection, page by page where it has pages."""
+    page, pages = 1, 1
+    while page <= pages:
+        query = f"?page={page}" if page > 1 else ""
+        _, listed = api.call("GET", f"{feature.path}{query}", None, expect=(200,))
+        yield from listed[feature.name]
+        page, pages = page + 1, listed.get("pagination", {"pages": 1})["pages"]
 
 
 def seed_users(api: Api) -> None:
