@@ -13,6 +13,7 @@ from unit.test_transfer import environment
 from backend.cli import cli
 from backend.database.migrate import migrate
 from backend.database.migrations import required_version
+from backend.database.pool import Pool
 from backend.database.session import fetch
 from backend.doctor import OK, WARNING, WRONG, database, examine
 
@@ -91,9 +92,12 @@ def test_what_the_backend_lives_without_is_a_warning(app, settings, values, name
     assert states(changed, WARNING)[name]
 
 
-def test_no_database(tmp_path):
+def test_no_database(monkeypatch):
     away = make_settings(db_type="postgresql", db_host="127.0.0.1", db_port=1, db_password="x")
-    assert {"database", "schema", "modes"} <= states(away, WRONG).keys()
+    attempts, connect = [], Pool.connection
+    monkeypatch.setattr(Pool, "connection", lambda *args, **options: attempts.append(1) or connect(*args, **options))
+    assert list(states(away, WRONG)) == ["database"], "once is enough: all else about it would say the same"
+    assert len(attempts) == 1
     made = CliRunner().invoke(cli, ["doctor"], env=environment(away))
     assert made.exit_code == 1
     assert "→ start the database" in made.output

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from backend.config import Settings
-from backend.database.errors import DatabaseUnavailable
+from backend.database import errors
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"
 
@@ -35,7 +35,11 @@ def examine(settings: Settings) -> list[Finding]:
 
     services = build_services(settings)
     findings = [Finding("configuration", OK, f"{settings.environment}, {settings.db_type}")]
-    for check in (*database.CHECKS, *audit_guard.CHECKS, *surroundings.CHECKS):
+    findings += _run(database.database, services)
+    if findings[-1].state == OK:
+        for check in (*database.CHECKS, *audit_guard.CHECKS):
+            findings += _run(check, services)
+    for check in surroundings.CHECKS:
         findings += _run(check, services)
     return findings
 
@@ -43,5 +47,9 @@ def examine(settings: Settings) -> list[Finding]:
 def _run(check: Callable, services) -> Iterator[Finding]:
     try:
         yield from check(services)
-    except DatabaseUnavailable as error:
-        yield Finding(check.__name__.replace("_", " "), WRONG, str(error), "start the database, or mend DB_*")
+    except Exception as error:
+        if not errors.unavailable(error) and not isinstance(error, errors.DatabaseUnavailable):
+            raise
+        text = errors.summary(error) if errors.of_driver(error) else str(error)
+        fix = "start the database, or mend DB_*; then run this again for all that depends on it"
+        yield Finding(check.__name__.replace("_", " "), WRONG, text, fix)
