@@ -11,20 +11,44 @@ from webargs.flaskparser import FlaskParser
 
 from backend.dumping import FastDump, utc_text
 
-_REFUSED_CATEGORIES = {"Cc", "Cs"}
+_CONTROL = {"Cc", "Cs"}
+# Marks of direction and other characters without a shape, and separators of lines: with them a name looks like another.
+_MARKS = {"Cf", "Zl", "Zp"}
+# Between letters of Persian and of Indian scripts, and between the parts of an emoji.
+_JOINERS = "\u200c\u200d"
+# Letters and symbols by their category, and blank: fillers of Hangul, and the pattern of Braille without a dot.
+_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
 
 
 def no_control_characters(text: str) -> None:
     """Refuse NUL, other control characters and lone surrogates: no database stores them all alike."""
-    if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
+    if any(unicodedata.category(character) in _CONTROL for character in text):
         raise ValidationError("Must not contain control characters.")
 
 
-def text(minimum: int, maximum: int, **options) -> fields.String:
-    """A string field of `minimum` to `maximum` characters without control characters."""
+def no_marks(text: str) -> None:
+    """Refuse what nobody sees and what turns the text around."""
+    if any(unicodedata.category(character) in _MARKS and character not in _JOINERS for character in text):
+        raise ValidationError("Must not contain invisible characters or marks of direction.")
+
+
+def not_blank(text: str) -> None:
+    """Refuse text of which nothing can be seen; that it is not empty is for the length to say."""
+    if text and not any(unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANKS for sign in text):
+        raise ValidationError("Must have a visible character.")
+
+
+def free_text(minimum: int, maximum: int, **options) -> fields.String:
+    """A string field of `minimum` to `maximum` characters without control characters: passwords, search terms."""
     length = validate.Length(min=minimum, max=maximum)
     extra = options.pop("validate", [])
     return fields.String(validate=[length, no_control_characters, *extra], **options)
+
+
+def text(minimum: int, maximum: int, **options) -> fields.String:
+    """As `free_text`, for what people read: names, comments. What looks empty is empty."""
+    extra = options.pop("validate", [])
+    return free_text(minimum, maximum, validate=[no_marks, *([not_blank] if minimum else []), *extra], **options)
 
 
 def fold_email(email: str) -> str:

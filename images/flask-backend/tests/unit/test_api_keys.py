@@ -164,6 +164,8 @@ def test_a_bounded_number_of_keys(admin, monkeypatch):
         {"name": ""},
         {"name": "x" * 101},
         {"name": "a\x00b"},
+        {"name": "   "},
+        {"name": "a\u202eb"},
         {"name": None},
         {"role": "root"},
         {"expires_in_days": 0},

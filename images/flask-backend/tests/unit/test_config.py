@@ -156,6 +156,8 @@ def test_migrate_and_create_admin(tmp_path):
     wrong = backend(*arguments, "--tenant", "Not a tenant", cwd=tmp_path, DB_TYPE="sqlite")
     error = "Error: tenant: Must be 1 to 40 lower-case letters, digits or inner hyphens.\n"
     assert (wrong.returncode, wrong.stderr) == (1, error)
+    blank = backend(*arguments, "--full-name", " ", cwd=tmp_path, DB_TYPE="sqlite")
+    assert (blank.returncode, blank.stderr) == (1, "Error: full_name: Must have a visible character.\n")
     (tmp_path / "password").write_text("short")
     short = backend(*arguments, cwd=tmp_path, DB_TYPE="sqlite")
     assert (short.returncode, short.stderr) == (1, "Error: The password is too short.\n")

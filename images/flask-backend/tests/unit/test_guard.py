@@ -102,6 +102,8 @@ def test_prefixes_have_one_form(admin, given, stored):
         {"ttl_seconds": 5, "expires_at": "2030-01-01T00:00:00Z"},
         {"comment": "x" * 257},
         {"owner": ""},
+        {"owner": " "},
+        {"comment": "a\u202eb"},
         {"id": "mine"},
     ],
     ids=str,

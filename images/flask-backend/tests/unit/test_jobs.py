@@ -112,13 +112,17 @@ def test_import_of_users_with_tenants(admin, background):
         "short@example.com,Short,viewer\n"
         "bad@example.com,Bad,viewer,Not a tenant\n"
         "long@example.com,Long,viewer,acme,more\n"
+        "blank@example.com,   ,viewer,\n"
+        "turned@example.com,nimdA\u202e,viewer,\n"
     )
     job = ended(admin, start(admin, "users.import", csv=text)["id"])
-    assert job["result"] == {"created": 3, "refused": 2}
+    assert job["result"] == {"created": 3, "refused": 4}
     report = admin.get(job["output"]).text.splitlines()
     assert [line.rpartition(",")[2] for line in report[1:4]] == ["created"] * 3
     assert "tenant: Must be 1 to 40" in report[4]
     assert "line: Too many values." in report[5]
+    assert "full_name: Must have a visible character." in report[6]
+    assert "full_name: Must not contain invisible characters" in report[7]
     users = admin.get("/api/v1/users?sort=-id&per_page=3").json["users"]
     assert [user["tenant"] for user in users] == ["default", "default", "acme"]
 

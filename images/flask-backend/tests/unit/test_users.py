@@ -34,11 +34,17 @@ def test_create_read_change_delete(admin):
 
 
 @pytest.mark.parametrize(
-    "text", ["back\\slash", "quote ' \" ; --", "percent %s %(x)s {y}", "ｆｕｌｌ", "𝔘𝔫𝔦", "a" * 200]
+    "text", ["back\\slash", "quote ' \" ; --", "percent %s %(x)s {y}", "ｆｕｌｌ", "𝔘𝔫𝔦", "a" * 200, "علی\u200cرضا", "👩\u200d💻", " ｘ "]
 )
 def test_text_survives_every_engine(admin, text):
     user = admin.create_user(full_name=text)
     assert admin.get(f"/api/v1/users/{user['id']}").json["full_name"] == text
+
+
+def test_a_password_may_hold_what_a_name_may_not(app, admin):
+    password = "  \u202e blanks and marks \u200b "
+    admin.create_user(email="blanks@example.com", password=password)
+    assert ApiClient(app).login("blanks@example.com", password).tokens
 
 
 def test_a_new_user_can_log_in(app, admin):

@@ -349,6 +349,11 @@ def test_refused_urls(admin, url):
     assert "url" in problem["errors"]["json"]
 
 
+def test_refused_descriptions(admin):
+    body = {"url": "https://example.com", "events": ["*"], "description": "a\u202eb"}
+    assert "description" in assert_problem(admin.post("/api/v1/webhooks", json=body), 422)["errors"]["json"]
+
+
 @pytest.mark.parametrize("events", [[], ["users"], ["*.*"], ["Users.create"], "users.*", ["a.b"] * 31, [1]])
 def test_refused_events(admin, events):
     assert_problem(admin.post("/api/v1/webhooks", json={"url": "https://example.com", "events": events}), 422)

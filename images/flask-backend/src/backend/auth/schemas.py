@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from backend.fields import Flag, StrictSchema, UtcDateTime, text
+from backend.fields import Flag, StrictSchema, UtcDateTime, free_text, text
 from backend.users.schemas import MAX_PASSWORD_LENGTH
 
 
 def _password(**options) -> fields.String:
-    return text(1, MAX_PASSWORD_LENGTH, required=True, load_only=True, **options)
+    return free_text(1, MAX_PASSWORD_LENGTH, required=True, load_only=True, **options)
 
 
 def _code(pattern: str, **options) -> fields.String:

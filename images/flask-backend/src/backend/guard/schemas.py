@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from backend.fields import Flag, StrictSchema, UtcDateTime, text
+from backend.fields import Flag, StrictSchema, UtcDateTime, free_text, text
 from backend.guard.rules import LIMITS
 from backend.users.schemas import PaginationSchema
 
@@ -161,7 +161,7 @@ class RuleQuerySchema(StrictSchema):
     per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
     action = fields.String(load_default="", validate=validate.OneOf(ACTIONS))
     owner = text(1, 64, load_default="")
-    search = text(0, 100, load_default="", metadata={"description": "Part of the prefix or of the comment"})
+    search = free_text(0, 100, load_default="", metadata={"description": "Part of the prefix or of the comment"})
 
 
 class RuleListSchema(StrictSchema):

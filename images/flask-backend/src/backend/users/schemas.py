@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from backend.fields import Flag, StrictSchema, UtcDateTime, no_control_characters, text
+from backend.fields import Flag, StrictSchema, UtcDateTime, free_text, no_control_characters, text
 from backend.permissions import ROLES
 from backend.tenants import DEFAULT_TENANT, PATTERN
 
@@ -30,7 +30,7 @@ def tenant_name(**options) -> fields.String:
 
 
 def _password(**options) -> fields.String:
-    return text(1, MAX_PASSWORD_LENGTH, load_only=True, **options)
+    return free_text(1, MAX_PASSWORD_LENGTH, load_only=True, **options)
 
 
 class UserSchema(StrictSchema):
@@ -73,7 +73,7 @@ class TemporaryPasswordSchema(StrictSchema):
 class UserQuerySchema(StrictSchema):
     page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=1_000_000))
     per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
-    search = text(0, 200, load_default="")
+    search = free_text(0, 200, load_default="")
     role = _role()
     tenant = tenant_name()
     is_active = fields.Boolean(truthy={"true"}, falsy={"false"})
