@@ -35,8 +35,7 @@ class GuardNode(guard_pb2_grpc.GuardServiceServicer, status_pb2_grpc.StatusServi
 
     def __enter__(self):
         self._server = grpc.server(ThreadPoolExecutor(4))
-        guard_pb2_grpc.add_GuardServiceServicer_to_server(self, self._server)
-        status_pb2_grpc.add_StatusServiceServicer_to_server(self, self._server)
+        self.add_to(self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         self._server.start()
         return self
@@ -44,6 +43,10 @@ class GuardNode(guard_pb2_grpc.GuardServiceServicer, status_pb2_grpc.StatusServi
     def __exit__(self, *_) -> None:
         stopped: threading.Event = self._server.stop(0)
         stopped.wait(5)
+
+    def add_to(self, server: grpc.Server) -> None:
+        guard_pb2_grpc.add_GuardServiceServicer_to_server(self, server)
+        status_pb2_grpc.add_StatusServiceServicer_to_server(self, server)
 
     @property
     def target(self) -> str:

@@ -6,18 +6,22 @@ import http.client
 import json
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
 import pytest
 from api_client import assert_problem
+from guard_node import GuardNode
 from served import Server
 
 from backend import slots
 from backend.audit.service import new_id
 from backend.database.session import now
 from backend.events.outbox import EVERYBODY
+from backend.grpc_gen.guard.v1 import guard_pb2
+from backend.grpc_gen.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 
 THREADS = 4
 # More than what the buffers of two sockets and of the server hold, by far.
@@ -27,9 +31,46 @@ TIME = now().isoformat(" ")
 JOB = "0" * 31 + "1"
 
 
+class FloodingNode(GuardNode, ingest_pb2_grpc.IngestServiceServicer):
+    """A node on which drops and datagrams never end.
+
+    Attributes:
+        left: set once the subscriber of the newest stream went away.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.left = threading.Event()
+
+    def WatchEvents(self, request, context):
+        event = guard_pb2.DropEvent(verdict=guard_pb2.VERDICT_DROP_DENIED, source="192.0.2.1")
+        return self._endless(context, guard_pb2.WatchEventsResponse(event=event))
+
+    def Subscribe(self, request, context):
+        item = ingest_pb2.Datagram(port=5514, source_address=bytes(4), payload=PIECE.encode())
+        return self._endless(context, ingest_pb2.SubscribeResponse(datagrams=[item] * 10))
+
+    def _endless(self, context, answer):
+        left = self.left = threading.Event()
+        context.add_callback(left.set)
+        while not left.wait(0.001):
+            yield answer
+
+    def add_to(self, server) -> None:
+        super().add_to(server)
+        ingest_pb2_grpc.add_IngestServiceServicer_to_server(self, server)
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("slow"), THREADS=THREADS, SEND_TIMEOUT_SECONDS=4)
+def node() -> Iterator[FloodingNode]:
+    with FloodingNode() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, node) -> Iterator[Server]:
+    variables = {"THREADS": THREADS, "SEND_TIMEOUT_SECONDS": 4, "GO_BACKEND_TARGET": node.target}
+    running = Server(tmp_path_factory.mktemp("slow"), **variables)
     running.wait()
     with closing(sqlite3.connect(running.database, timeout=60)) as database:
         fill(database)
@@ -121,6 +162,14 @@ def test_live_events_that_nobody_reads_are_cut_off(server, stalled):
         return server.metric("event_streams_open") == 0
 
     eventually(cut_off, "the stream holds its thread")
+    assert not rest(connection).endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/ingest/tail", "/api/v1/guard/drops"])
+def test_a_look_at_the_nodes_that_nobody_reads_is_cut_off(server, node, stalled, path):
+    connection = stalled(path)
+    eventually(lambda: server.metric("event_streams_open") == 0, "the stream holds its thread")
+    assert node.left.wait(60), "the node goes on sending"
     assert not rest(connection).endswith(b"0\r\n\r\n")
 
 
