@@ -170,6 +170,7 @@ def build_services(settings: Settings) -> Services:
         downloads=downloads,
         webhook_secrets=secret_box(settings, "webhooks"),
         totp_secrets=secret_box(settings, "totp"),
+        idempotent_answers=secret_box(settings, "idempotent answers"),
         fence=fence,
         outgoing=OutgoingClient(fence),
     )

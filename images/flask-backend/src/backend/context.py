@@ -45,6 +45,7 @@ class Services:
     downloads: Slots
     webhook_secrets: SecretBox
     totp_secrets: SecretBox
+    idempotent_answers: SecretBox
     fence: AddressFence
     outgoing: OutgoingClient
 

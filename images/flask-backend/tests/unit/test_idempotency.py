@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from api_client import PASSWORD, ApiClient, assert_problem
 
+from backend.crypto import SecretBox
 from backend.database import errors
 from backend.database.session import fetch, now
 from backend.idempotency import store, view
@@ -22,14 +23,12 @@ EXEMPT = {
     "/api/v1/auth/logout": "repeating it changes nothing",
     "/api/v1/auth/logout-all": "repeating it changes nothing",
     "/api/v1/auth/password": "repeating it is refused: the current password has changed",
-    "/api/v1/auth/totp": "the answer holds the secret",
-    "/api/v1/auth/totp/confirm": "the answer holds recovery codes",
-    "/api/v1/auth/totp/recovery-codes": "the answer holds recovery codes",
+    "/api/v1/auth/totp": "the answer holds the secret; repeating it replaces that",
+    "/api/v1/auth/totp/confirm": "the answer holds recovery codes; repeating it is refused, and they can be renewed",
+    "/api/v1/auth/totp/recovery-codes": "the answer holds recovery codes; repeating it replaces them",
     "/api/v1/auth/totp/disable": "repeating it changes nothing",
-    "/api/v1/api-keys": "the answer holds the key",
-    "/api/v1/users/{user_id}/password-reset": "the answer holds the password",
-    "/api/v1/webhooks": "the answer holds the secret",
-    "/api/v1/webhooks/{webhook_id}/secret": "the answer holds the secret",
+    "/api/v1/users/{user_id}/password-reset": "the answer holds the password; repeating it replaces that",
+    "/api/v1/webhooks/{webhook_id}/secret": "the answer holds the secret; repeating it replaces that",
 }
 
 
@@ -209,10 +208,47 @@ def test_a_failed_step_leaves_the_others(services):
 
 
 def test_answers_with_secrets_are_never_kept(app, admin, monkeypatch):
-    monkeypatch.setattr(store, "HIDDEN", frozenset({"full_name"}))
+    monkeypatch.setattr(store, "_SECRETS", frozenset({"full_name"}))
     assert create(admin).status_code == 500
     monkeypatch.undo()
     assert create(admin).status_code == 201
+
+
+SECRETS = [
+    ("/api/v1/api-keys", {"name": "robot", "role": "viewer"}, "api_keys", "key"),
+    ("/api/v1/webhooks", {"url": "https://example.com/hook", "events": ["*"]}, "webhooks", "secret"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "table", "secret"), SECRETS)
+def test_a_repetition_gets_the_same_secret_and_the_database_holds_none(admin, services, path, body, table, secret):
+    headers = {"Idempotency-Key": "key-of-a-secret"}
+    first, second = (admin.post(path, json=body, headers=headers) for _ in range(2))
+    assert first.status_code == second.status_code == 201
+    assert second.data == first.data
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert count(services, table) == 1
+    (kept,) = services.database.read(lambda db: fetch(db, "SELECT * FROM idempotency_keys"))
+    assert first.json[secret] not in str(kept)
+    # The server's key alone opens nothing.
+    assert first.json[secret] not in services.idempotent_answers.decrypt(kept["body"])
+    changed = admin.post(path, json=body | {next(iter(body)): "https://example.com/other"}, headers=headers)
+    assert assert_problem(changed, 422)["type"] == "urn:triptych:problem:idempotency-key-reused"
+
+
+@pytest.mark.parametrize(("path", "body", "table", "secret"), SECRETS)
+def test_a_secret_that_cannot_be_kept_or_read_again(admin, services, monkeypatch, path, body, table, secret):
+    headers, box = {"Idempotency-Key": "key-of-a-secret"}, services.idempotent_answers
+    monkeypatch.setattr(box, "_fernet", None)
+    problem = assert_problem(admin.post(path, json=body, headers=headers), 503)
+    assert "ENCRYPTION_KEY_FILE" in problem["detail"]
+    assert count(services, table) == count(services, "idempotency_keys") == 0
+    monkeypatch.undo()
+    assert admin.post(path, json=body, headers=headers).status_code == 201
+    monkeypatch.setattr(box, "_fernet", SecretBox("another", ["key"])._fernet)
+    problem = assert_problem(admin.post(path, json=body, headers=headers), 409)
+    assert problem["type"] == "urn:triptych:problem:idempotent-answer-lost"
+    assert count(services, table) == 1
 
 
 def test_every_post_takes_keys_or_says_why_not(anonymous):

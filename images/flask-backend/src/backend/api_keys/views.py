@@ -8,6 +8,7 @@ from backend.api_keys import service
 from backend.api_keys.schemas import ApiKeyCreateSchema, ApiKeyListSchema, ApiKeyQuerySchema, NewApiKeySchema
 from backend.context import services
 from backend.fields import Blueprint
+from backend.idempotency import idempotent_with_secret
 from backend.permissions import ADMIN
 from backend.problems import Problem
 
@@ -26,6 +27,7 @@ def list_keys(query):
 
 
 @blueprint.post("")
+@idempotent_with_secret
 @blueprint.arguments(ApiKeyCreateSchema)
 @blueprint.response(201, NewApiKeySchema)
 def create_key(body):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hmac
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from flask import Response
 from pydal import DAL
 
+from backend.crypto import SecretBox
 from backend.database import errors
 from backend.database.session import Database, fetch, now
 from backend.logs import HIDDEN
@@ -18,6 +19,7 @@ from backend.logs import HIDDEN
 LIFETIME = timedelta(hours=24)
 PURGE_ROWS = 500
 _KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+_SECRETS = HIDDEN | {"key", "recovery_codes"}
 
 
 class KeyTaken(Exception):
@@ -35,15 +37,17 @@ class Key:
     Attributes:
         id: hash of principal and key, 64 hexadecimal digits; the key itself is not stored.
         fingerprint: of method, path, query and body, which may hold a password: keyed by what is not stored.
+        text: the key itself.
     """
 
     id: str
     fingerprint: str
+    text: str = field(repr=False)
 
     @classmethod
     def of(cls, principal: str, key: str, method: str, path: str, body: bytes) -> Key:
         secret = key.encode()
-        return cls(_hash(b"", principal.encode(), secret), _hash(secret, method.encode(), path.encode(), body))
+        return cls(_hash(b"", principal.encode(), secret), _hash(secret, method.encode(), path.encode(), body), key)
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,28 @@ def claim(db: DAL, key: Key) -> None:
         raise
 
 
-def keep(db: DAL, key: Key, response: Response) -> None:
-    """Store the answer, in the transaction that claimed the key."""
+def keep(db: DAL, key: Key, response: Response, box: SecretBox | None) -> None:
+    """Store the answer, in the transaction that claimed the key.
+
+    Args:
+        box: encrypts it; None: it holds no secret.
+
+    Raises:
+        CryptoError: the box has no key.
+    """
     body = response.get_data(as_text=True)
-    _refuse_secrets(body)
+    if box:
+        # It takes both keys to open it: the server's, and the one that is not stored.
+        body = box.encrypt(_box_of(key).encrypt(body))
+    else:
+        _refuse_secrets(body)
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     db(db.idempotency_keys.id == key.id).update(status=response.status_code, headers=json.dumps(headers), body=body)
+
+
+def body_of(answer: Answer, key: Key, box: SecretBox | None) -> str:
+    """The body that was kept with `box`. Raises `CryptoError`."""
+    return _box_of(key).decrypt(box.decrypt(answer.body)) if box else answer.body
 
 
 def release(db: DAL, key: Key) -> None:
@@ -130,11 +150,15 @@ def _short_lock_wait(db: DAL):
 
 
 def _refuse_secrets(body: str) -> None:
-    """A mistake of the program: such an endpoint belongs into the list of those without keys."""
+    """A mistake of the program: the answer of such an endpoint must be sealed, or it takes no keys."""
     document = json.loads(body) if body else {}
-    secret = HIDDEN & document.keys() if isinstance(document, dict) else set()
+    secret = _SECRETS & document.keys() if isinstance(document, dict) else set()
     if secret:
         raise RuntimeError(f"an answer with {', '.join(sorted(secret))} must not be kept for an idempotency key")
+
+
+def _box_of(key: Key) -> SecretBox:
+    return SecretBox("idempotent answers", [key.text])
 
 
 def _hash(secret: bytes, *parts: bytes) -> str:

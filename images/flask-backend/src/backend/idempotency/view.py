@@ -16,6 +16,7 @@ from flask_smorest import Blueprint
 from werkzeug.exceptions import HTTPException
 
 from backend.context import services
+from backend.crypto import CryptoError, SecretBox
 from backend.database.errors import DatabaseUnavailable
 from backend.database.session import Database
 from backend.idempotency import store
@@ -49,7 +50,18 @@ def idempotent(view: Callable) -> Callable:
     finds both or neither, even after a connection that was lost during COMMIT. What else the view sets going
     belongs into `Database.after_commit`. The answer must hold no secret: it is stored.
     """
+    return _honouring(view, lambda: None)
 
+
+def idempotent_with_secret(view: Callable) -> Callable:
+    """As `idempotent`, for views whose answer holds a secret: it is stored encrypted.
+
+    Without an encryption key a request with an `Idempotency-Key` gets 503.
+    """
+    return _honouring(view, lambda: services().idempotent_answers)
+
+
+def _honouring(view: Callable, box_of: Callable[[], SecretBox | None]) -> Callable:
     @wraps(view)
     def wrapper(*args, **kwargs):
         text = request.headers.get(HEADER)
@@ -59,31 +71,33 @@ def idempotent(view: Callable) -> Callable:
             raise Problem(400, f"{HEADER} must be 1 to 255 visible ASCII characters.", "bad-idempotency-key")
         path = request.full_path
         key = Key.of(f"user:{g.principal.user_id}", text, request.method, path, request.get_data(cache=True))
-        database = services().database
+        database, box = services().database, box_of()
         with _alone(key):
-            return database.retrying(lambda: _attempt(database, key, lambda: view(*args, **kwargs)), True)
+            return database.retrying(lambda: _attempt(database, key, box, lambda: view(*args, **kwargs)), True)
 
     refusals = {status.value: status.name for status in (HTTPStatus(409), HTTPStatus(422))}
     return Blueprint.doc(parameters=[_PARAMETER], responses=refusals)(wrapper)
 
 
-def _attempt(database: Database, key: Key, view: Callable) -> Response:
+def _attempt(database: Database, key: Key, box: SecretBox | None, view: Callable) -> Response:
     answer = database.once(lambda db: store.find(db, key), write=False)
     if answer:
-        return _replay(answer, key)
+        return _replay(answer, key, box)
     try:
-        return _run(database, key, view)
+        return _run(database, key, box, view)
     except KeyTaken:
         # Answered by another process between the two looks.
         answer = database.once(lambda db: store.find(db, key), write=False)
         if answer is None:
             raise _in_flight() from None
-        return _replay(answer, key)
+        return _replay(answer, key, box)
     except KeyInFlight:
         raise _in_flight() from None
+    except CryptoError as error:
+        raise Problem(503, f"{HEADER} cannot be honoured here: {error}", "no-encryption-key") from None
 
 
-def _run(database: Database, key: Key, view: Callable) -> Response:
+def _run(database: Database, key: Key, box: SecretBox | None, view: Callable) -> Response:
     with database.unit(lambda db: store.claim(db, key)) as unit:
         try:
             response = make_response(view())
@@ -93,18 +107,23 @@ def _run(database: Database, key: Key, view: Callable) -> Response:
                 unit.commit(lambda db: store.release(db, key))
             raise
         if response.status_code < 300:
-            unit.commit(lambda db: store.keep(db, key, response))
+            unit.commit(lambda db: store.keep(db, key, response, box))
         elif unit.begun:
             unit.commit(lambda db: store.release(db, key))
     _purge(database)
     return response
 
 
-def _replay(answer: Answer, key: Key) -> Response:
+def _replay(answer: Answer, key: Key, box: SecretBox | None) -> Response:
     if answer.fingerprint != key.fingerprint:
         text = f"This {HEADER} was used for another request; take a new key."
         raise Problem(422, text, "idempotency-key-reused")
-    return Response(answer.body, answer.status, answer.headers | {REPLAYED: "true"})
+    try:
+        body = store.body_of(answer, key, box)
+    except CryptoError:
+        text = "This was done already, but its answer can no longer be decrypted: delete what was made, and send it with a new key."
+        raise Problem(409, text, "idempotent-answer-lost") from None
+    return Response(body, answer.status, answer.headers | {REPLAYED: "true"})
 
 
 def _in_flight() -> Problem:

@@ -6,7 +6,7 @@ from flask import Response
 
 from backend.context import services
 from backend.fields import Blueprint
-from backend.idempotency import idempotent
+from backend.idempotency import idempotent, idempotent_with_secret
 from backend.integrations import deliveries, webhooks
 from backend.integrations.schemas import (
     DeliveryListSchema,
@@ -32,6 +32,7 @@ def list_webhooks():
 
 
 @blueprint.post("")
+@idempotent_with_secret
 @blueprint.arguments(WebhookCreateSchema)
 @blueprint.response(201, WebhookWithSecretSchema)
 def create_webhook(body):
