@@ -96,8 +96,8 @@ def _migrate(settings, timeout: int, target: int | None = None, down: bool = Fal
 
 
 @cli.command("create-admin")
-@click.option("--email", required=True)
-@click.option("--full-name", default="Administrator", show_default=True)
+@click.option("--email", required=True, help="The admin signs in with it.")
+@click.option("--full-name", default="Administrator", show_default=True, help="Shown in the web UI.")
 @click.option("--tenant", default="default", show_default=True, help="Decides where their events are stored.")
 @click.option("--password-file", type=click.File(), help="Read the password here (- is stdin), no prompt.")
 def create_admin(email: str, full_name: str, tenant: str, password_file) -> None:
@@ -136,7 +136,13 @@ def openapi() -> None:
 
 
 @cli.command("bootstrap-secrets")
-@click.option("--file", "path", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--file",
+    "path",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A list of Secrets: docs/developers/contracts.md tells its form.",
+)
 @click.option("--timeout", default=120, show_default=True, help="Seconds to try while the API is away.")
 def bootstrap_secrets(path: Path, timeout: int) -> None:
     """Create the Kubernetes Secrets of a JSON file that do not exist yet."""
@@ -173,9 +179,11 @@ def rotate_keys(directory: Path | None, secret: str | None, namespace: str | Non
 
 @cli.command()
 @click.option("--url", envvar="BACKEND_URL", required=True, help="Of the WebUI or of the backend itself.")
-@click.option("--email", default="admin@example.com", show_default=True, envvar="FIRST_ADMIN_EMAIL")
+@click.option(
+    "--email", default="admin@example.com", show_default=True, envvar="FIRST_ADMIN_EMAIL", help="Whom to log in."
+)
 @click.option("--password", envvar="FIRST_ADMIN_PASSWORD", help="Better: --password-file.")
-@click.option("--password-file", type=click.File(), envvar="FIRST_ADMIN_PASSWORD_FILE")
+@click.option("--password-file", type=click.File(), envvar="FIRST_ADMIN_PASSWORD_FILE", help="Their password.")
 @click.option("--expect-fast-path", is_flag=True, help="Fail unless the status says that the fast path runs.")
 @click.option(
     "--go-backend",
@@ -189,8 +197,8 @@ def rotate_keys(directory: Path | None, secret: str | None, namespace: str | Non
     help="The first admin's initial password: when it is no longer good, check what needs no login.",
 )
 @click.option("--go-backend-ca", type=_FILE, envvar="GO_BACKEND_TLS_CA_FILE", help="Ask it over TLS.")
-@click.option("--go-backend-cert", type=_FILE, envvar="GO_BACKEND_TLS_CERT_FILE")
-@click.option("--go-backend-key", type=_FILE, envvar="GO_BACKEND_TLS_KEY_FILE")
+@click.option("--go-backend-cert", type=_FILE, envvar="GO_BACKEND_TLS_CERT_FILE", help="Shown to it.")
+@click.option("--go-backend-key", type=_FILE, envvar="GO_BACKEND_TLS_KEY_FILE", help="Of that certificate.")
 @click.option("--timeout", default=60, show_default=True, help="Seconds to try until all is healthy.")
 def smoke(
     url,

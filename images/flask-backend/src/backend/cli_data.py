@@ -60,7 +60,9 @@ def _print(results) -> None:
 
 
 @click.command("doctor")
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="json: for programs."
+)
 def doctor_command(output: str) -> None:
     """Look at configuration, database, schema, modes, clocks, Redis, keys and the Go backend.
 

@@ -30,7 +30,9 @@ def shards_command() -> None:
 
 
 @shards_command.command("list")
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="json: for programs."
+)
 def list_command(output: str) -> None:
     """Show the primary and every shard: its state, where it is, and its rows. Exit code 1 when one is not well."""
     from backend.shards.report import report

@@ -6,13 +6,16 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import click
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
+from backend.cli import cli
 from backend.config import ConfigError, load_settings
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
@@ -161,3 +164,19 @@ def test_migrate_and_create_admin(tmp_path):
     (tmp_path / "password").write_text("short")
     short = backend(*arguments, cwd=tmp_path, DB_TYPE="sqlite")
     assert (short.returncode, short.stderr) == (1, "Error: The password is too short.\n")
+
+
+def documented(command: click.Command) -> Iterator[tuple[str, str | None]]:
+    """Name and help of a command, its options, and those of its commands."""
+    yield command.name, command.help
+    yield from (
+        (f"{command.name} {option.name}", option.help)
+        for option in command.params
+        if not isinstance(option, click.Argument)
+    )
+    for inner in getattr(command, "commands", {}).values():
+        yield from documented(inner)
+
+
+def test_every_command_and_option_has_help():
+    assert [name for name, text in documented(cli) if not text] == []
