@@ -34,7 +34,18 @@ def test_create_read_change_delete(admin):
 
 
 @pytest.mark.parametrize(
-    "text", ["back\\slash", "quote ' \" ; --", "percent %s %(x)s {y}", "ｆｕｌｌ", "𝔘𝔫𝔦", "a" * 200, "علی\u200cرضا", "👩\u200d💻", " ｘ "]
+    "text",
+    [
+        "back\\slash",
+        "quote ' \" ; --",
+        "percent %s %(x)s {y}",
+        "ｆｕｌｌ",
+        "𝔘𝔫𝔦",
+        "a" * 200,
+        "علی\u200cرضا",
+        "👩\u200d💻",
+        " ｘ ",
+    ],
 )
 def test_text_survives_every_engine(admin, text):
     user = admin.create_user(full_name=text)
@@ -79,6 +90,17 @@ def test_change_to_a_taken_email(admin):
     admin.create_user(email="one@example.com")
     other = admin.create_user(email="two@example.com")
     assert_problem(admin.patch(f"/api/v1/users/{other['id']}", json={"email": "ONE@example.com"}), 409)
+
+
+def test_ten_thousand_users_come_in_pages(admin, services):
+    columns = "email, full_name, role, is_active, password_hash, version, must_change_password, created_at, updated_at"
+    rest = "'viewer', 1, '', 1, 0, '2026-01-01 00:00:00', '2026-01-01 00:00:00'"
+    rows = ", ".join(f"('p{number:05}@example.com', 'P {number}', {rest})" for number in range(9_999))
+    services.database.write(lambda db: db.executesql(f"INSERT INTO users ({columns}) VALUES {rows}"))
+    page = admin.get("/api/v1/users?page=100&per_page=100&sort=-email").json
+    assert page["pagination"] == {"page": 100, "per_page": 100, "total": 10_000, "pages": 100}
+    assert [user["email"] for user in page["users"][-2:]] == ["p00000@example.com", "admin@example.com"]
+    assert [user["full_name"] for user in admin.get("/api/v1/users?search=p04711").json["users"]] == ["P 4711"]
 
 
 def test_pages(admin):
