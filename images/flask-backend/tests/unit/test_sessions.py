@@ -215,6 +215,21 @@ def test_sessions_are_listed_with_where_they_come_from(app, admin):
     assert_problem(own.delete(f"/api/v1/auth/sessions/{elsewhere['id']}"), 404)
 
 
+def test_of_very_many_sessions_the_own_and_the_last_used_are_listed(admin, services):
+    (own,) = admin.get("/api/v1/auth/sessions").json["sessions"]
+
+    def work(db) -> None:
+        (row,) = db(db.sessions.id == own["id"]).select().as_list()
+        for number in range(300):
+            later = row["last_used_at"] + timedelta(seconds=number + 1)
+            db.sessions.insert(**row | {"id": f"{number:032x}", "last_used_at": later})
+
+    services.database.write(work)
+    listed = admin.get("/api/v1/auth/sessions").json["sessions"]
+    assert len(listed) == 200
+    assert [session["id"] for session in listed[:2]] == [own["id"], f"{299:032x}"]
+
+
 def test_nobody_ends_the_session_of_another_user(app, admin):
     admin.create_user()
     client = ApiClient(app).login("user@example.com", PASSWORD)

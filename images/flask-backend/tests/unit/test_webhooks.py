@@ -354,7 +354,9 @@ def test_refused_descriptions(admin):
     assert "description" in assert_problem(admin.post("/api/v1/webhooks", json=body), 422)["errors"]["json"]
 
 
-@pytest.mark.parametrize("events", [[], ["users"], ["*.*"], ["Users.create"], "users.*", ["a.b"] * 31, [1]])
+@pytest.mark.parametrize(
+    "events", [[], ["users"], ["users.*\n"], ["*.*"], ["Users.create"], "users.*", ["a.b"] * 31, [1]]
+)
 def test_refused_events(admin, events):
     assert_problem(admin.post("/api/v1/webhooks", json={"url": "https://example.com", "events": events}), 422)
 

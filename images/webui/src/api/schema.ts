@@ -221,7 +221,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the user's own sessions */
+        /** List the user's own sessions: this one, then the last used, 200 at most */
         get: {
             parameters: {
                 query?: never;
@@ -852,7 +852,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Send the same key with every repetition of one request: it happens once, and later repetitions get the first answer (with `Idempotency-Replayed: true`) for 24 hours. Refused requests keep no key. 1 to 255 visible ASCII characters, for example a UUID; keys are the caller's own. The same key with another request: 422; while the first still runs: 409 with Retry-After. */
+                    "Idempotency-Key"?: string;
+                };
                 path?: never;
                 cookie?: never;
             };
@@ -871,6 +874,7 @@ export interface paths {
                         "application/json": components["schemas"]["NewApiKey"];
                     };
                 };
+                409: components["responses"]["CONFLICT"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -1384,7 +1388,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Send the same key with every repetition of one request: it happens once, and later repetitions get the first answer (with `Idempotency-Replayed: true`) for 24 hours. Refused requests keep no key. 1 to 255 visible ASCII characters, for example a UUID; keys are the caller's own. The same key with another request: 422; while the first still runs: 409 with Retry-After. */
+                    "Idempotency-Key"?: string;
+                };
                 path?: never;
                 cookie?: never;
             };
@@ -1403,6 +1410,7 @@ export interface paths {
                         "application/json": components["schemas"]["WebhookWithSecret"];
                     };
                 };
+                409: components["responses"]["CONFLICT"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };

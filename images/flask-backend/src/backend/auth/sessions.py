@@ -23,6 +23,8 @@ from backend.users.rows import user_columns
 IDLE_LIFETIME = timedelta(days=7)
 # However often it is refreshed, a session ends and the password is asked for again.
 LONGEST_LIFETIME = timedelta(days=30)
+# More than anybody looks through; a program that signs in instead of using an API key would fill pages.
+MAX_LISTED = 200
 _SESSION_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -70,12 +72,14 @@ def tokens_answer(tokens: TokenIssuer, user: dict, session_id: str, refresh_toke
 
 
 def list_sessions(services: Services, principal: Principal) -> dict:
-    """The live sessions of a user, the last used first: `{sessions: [...]}`."""
+    """The live sessions of a user, the own one and then the last used first: `{sessions: [...]}`."""
     sql = (
         "SELECT id, created_at, last_used_at, expires_at, address, user_agent FROM sessions"
-        " WHERE user_id = %s AND revoked_at IS NULL AND expires_at > %s ORDER BY last_used_at DESC, id"
+        " WHERE user_id = %s AND revoked_at IS NULL AND expires_at > %s"
+        f" ORDER BY CASE WHEN id = %s THEN 0 ELSE 1 END, last_used_at DESC, id LIMIT {MAX_LISTED}"
     )
-    rows = services.database.read(lambda db: fetch(db, sql, principal.user_id, now().isoformat(" ")))
+    values = principal.user_id, now().isoformat(" "), principal.session_id
+    rows = services.database.read(lambda db: fetch(db, sql, *values))
     return {"sessions": [row | {"current": row["id"] == principal.session_id} for row in rows]}
 
 

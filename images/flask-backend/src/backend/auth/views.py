@@ -75,7 +75,7 @@ def logout_all():
 @blueprint.get("/sessions")
 @blueprint.response(200, SessionListSchema)
 def list_sessions():
-    """List the user's own sessions"""
+    """List the user's own sessions: this one, then the last used, 200 at most"""
     return sessions.list_sessions(services(), g.principal)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate
 
-from backend.fields import Flag, StrictSchema, UtcDateTime, text
+from backend.fields import Flag, StrictSchema, UtcDateTime, no_control_characters, text
 from backend.integrations.deliveries import STATES
 from backend.users.schemas import PaginationSchema
 
@@ -33,7 +33,7 @@ def _url(**options) -> fields.String:
 
 def _events(**options) -> fields.List:
     return fields.List(
-        fields.String(validate=_PATTERN),
+        fields.String(validate=[no_control_characters, _PATTERN]),
         validate=validate.Length(min=1, max=30),
         metadata={"example": ["users.*"]},
         **options,
