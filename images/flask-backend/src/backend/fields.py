@@ -26,6 +26,11 @@ def no_control_characters(text: str) -> None:
         raise ValidationError("Must not contain control characters.")
 
 
+def no_control_characters_in_lines(text: str) -> None:
+    """As `no_control_characters`, for text with line breaks and tabs."""
+    no_control_characters(text.translate(dict.fromkeys(map(ord, "\t\r\n"))))
+
+
 def no_marks(text: str) -> None:
     """Refuse what nobody sees and what turns the text around."""
     if any(unicodedata.category(character) in _MARKS and character not in _JOINERS for character in text):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from api_client import ACCOUNT_TABLES, PASSWORD, assert_problem, sample_path
 
@@ -125,6 +127,19 @@ def test_refused_queries(admin, query):
 
 def test_invalid_utf8_in_the_query_is_no_server_error(admin):
     assert admin.get("/api/v1/users?search=%ff%fe").status_code in (200, 422)
+
+
+@pytest.mark.parametrize("character", ["%00", "%0A", "%ED%A0%80", "%E2%80%AE", "%27"])
+def test_no_path_is_a_server_error(admin, character):
+    """Ids of 32 characters, none of which an id has, at every operation."""
+    document = admin.get("/api/v1/openapi.json").json
+    paths = [path for path in document["paths"] if "{" in path]
+    assert len(paths) > 10
+    for path in paths:
+        for method in document["paths"][path].keys() & {"get", "post", "patch", "delete"}:
+            odd = re.sub(r"\{\w+\}", character * 32, path)
+            answer = admin.request(method.upper(), odd, json={"comment": "x"} if method == "patch" else None)
+            assert_problem(answer, 404)
 
 
 def test_a_body_that_is_too_large(admin):

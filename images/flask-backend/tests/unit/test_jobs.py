@@ -240,6 +240,9 @@ def test_refused_requests(admin, as_role, kind):
     assert_problem(admin.post("/api/v1/jobs", json={"kind": "users.import"}), 422)
     assert_problem(admin.post("/api/v1/jobs", json={"kind": "users.export", "arguments": {"a": 1}}), 422)
     assert_problem(admin.post("/api/v1/jobs", json={"kind": "users.export", "arguments": []}), 422)
+    for text in ("email\0", "email\ud800", "email\x1b", "", "x" * 900_001):
+        refused = {"kind": "users.import", "arguments": {"csv": text}}
+        assert "csv" in assert_problem(admin.post("/api/v1/jobs", json=refused), 422)["errors"]["json"]["arguments"]
     maintainer = as_role("maintainer")
     assert_problem(maintainer.post("/api/v1/jobs", json={"kind": "users.export"}), 403)
     assert maintainer.get("/api/v1/jobs").json["kinds"] == []

@@ -23,6 +23,9 @@ def init_gate(app: Flask) -> None:
         if allowed != PUBLIC:
             g.principal = _principal()
             _authorise(g.principal, request.endpoint, allowed)
+        if not request.path.isprintable():
+            # No id has such characters, and not every engine takes them as a value.
+            raise Problem(404, "There is nothing with this name.")
         if request.content_length and request.method in ("POST", "PATCH", "PUT") and not request.is_json:
             raise Problem(415, "The body must be JSON (Content-Type: application/json).")
 

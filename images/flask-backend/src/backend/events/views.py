@@ -14,7 +14,7 @@ from backend.database.errors import DatabaseUnavailable
 from backend.events.hub import EventHub, Listener
 from backend.events.outbox import EVERYBODY
 from backend.events.streams import frame, stream
-from backend.fields import Blueprint, StrictSchema
+from backend.fields import Blueprint, StrictSchema, no_control_characters
 from backend.permissions import ADMIN
 
 blueprint = Blueprint("events", __name__, url_prefix="/api/v1/events", description="Live events")
@@ -24,7 +24,7 @@ TOPICS = ("job", "guard", "audit")
 class EventQuerySchema(StrictSchema):
     topics = fields.String(
         load_default="",
-        validate=validate.Regexp(rf"^$|^({'|'.join(TOPICS)})(,({'|'.join(TOPICS)}))*$"),
+        validate=[no_control_characters, validate.Regexp(rf"^$|^({'|'.join(TOPICS)})(,({'|'.join(TOPICS)}))*$")],
         metadata={"description": "Some of job, guard, audit (admins); all by default"},
     )
 

@@ -9,7 +9,7 @@ import secrets
 from marshmallow import fields, validate
 
 from backend.database.session import fetch
-from backend.fields import StrictSchema
+from backend.fields import StrictSchema, no_control_characters_in_lines
 from backend.jobs.registry import JobContext, JobFailed, Kind, register
 from backend.permissions import ADMINS
 from backend.problems import Problem
@@ -27,7 +27,7 @@ _FORMULA = ("=", "+", "-", "@")
 class ImportSchema(StrictSchema):
     csv = fields.String(
         required=True,
-        validate=validate.Length(min=1, max=900_000),
+        validate=[validate.Length(min=1, max=900_000), no_control_characters_in_lines],
         metadata={
             "description": "Header `email,full_name,role` or `email,full_name,role,tenant`, then a line for each user"
         },
