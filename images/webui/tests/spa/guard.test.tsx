@@ -64,6 +64,34 @@ describe("network guard", () => {
     expect(sent.find(({ method }) => method === "POST")?.json).toMatchObject({ prefix: "10.0.0.0/8", action: "deny", ports: [] });
   });
 
+  it("keeps limits that the form does not show, and sends only what was changed", async () => {
+    const user = userEvent.setup();
+    const limit = { packets_per_second: 100, packets_burst: 500, syns_per_second: 10, syns_burst: 20 };
+    const rule = { ...RULE, action: "rate", limit, expires_at: "2030-01-01T00:00:00Z" };
+    const { sent } = openGuard("maintainer", {
+      "GET /api/v1/guard/rules": () => ({ body: { rules: [rule], pagination: { page: 1, per_page: 20, total: 1, pages: 1 }, revision: 3 } }),
+      "PATCH /api/v1/guard/rules/r1": () => ({ body: rule }),
+    });
+    const type = async (label: string, text: string) => {
+      await user.clear(screen.getByLabelText(label));
+      await user.type(screen.getByLabelText(label), text);
+    };
+    const edit = async (change: () => Promise<void>) => {
+      await user.click(await screen.findByRole("button", { name: /^Edit/ }));
+      await screen.findByRole("dialog", { name: "Edit rule" });
+      await change();
+      await user.click(screen.getByRole("button", { name: "Save changes" }));
+      await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+      return sent.findLast(({ method }) => method === "PATCH")?.json;
+    };
+    expect(await edit(() => type("Comment", "less"))).toEqual({ comment: "less" });
+    const slow = async () => {
+      await type("Packets per second", "50");
+      await user.selectOptions(screen.getByLabelText("Ends"), "never");
+    };
+    expect(await edit(slow)).toEqual({ limit: { ...limit, packets_per_second: 50 }, expires_at: null });
+  });
+
   it("tells of a contradiction and keeps the form", async () => {
     const user = userEvent.setup();
     const body = { title: "Conflict", detail: "Another rule says the opposite.", request_id: "r-4" };

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState, type SyntheticEvent } from "react";
 import { useTranslation } from "react-i18next";
+import { ApiError } from "@/api/problem";
 import type { GuardPolicy } from "@/api/types";
 import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
@@ -25,6 +26,7 @@ function PolicyForm({ policy }: { policy: GuardPolicy }) {
   const [action, setAction] = useState(policy.default_action);
   const [limited, setLimited] = useState(policy.source_limit !== null);
   const [rate, setRate] = useState(String(policy.source_limit?.packets_per_second ?? 10_000));
+  const wrong = save.error instanceof ApiError ? save.error.fields.packets_per_second : undefined;
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
     const source_limit = limited ? { ...policy.source_limit, packets_per_second: Number(rate) } : null;
@@ -33,7 +35,7 @@ function PolicyForm({ policy }: { policy: GuardPolicy }) {
   return (
     <Card className="max-w-xl p-6" aria-label={t("Policy")}>
       <form onSubmit={submit} className="space-y-4">
-        {save.error && <ErrorBanner error={save.error} />}
+        {save.error && !wrong && <ErrorBanner error={save.error} />}
         <fieldset disabled={!mayWrite} className="space-y-4">
           <SelectField
             label={t("Traffic that no rule names")}
@@ -52,6 +54,7 @@ function PolicyForm({ policy }: { policy: GuardPolicy }) {
               min={1}
               required
               value={rate}
+              error={wrong}
               onChange={(event) => setRate(event.target.value)}
             />
           )}

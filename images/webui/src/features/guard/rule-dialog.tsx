@@ -6,6 +6,7 @@ import { ErrorBanner } from "@/components/ui/states";
 import { toast } from "@/components/ui/toast";
 import { useCreateRule, useDeleteRule, useUpdateRule } from "./api";
 import { RuleForm } from "./rule-form";
+import { changesOf } from "./rule-values";
 
 export function CreateRuleDialog({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
@@ -34,7 +35,7 @@ export function EditRuleDialog({ rule, onClose }: { rule: GuardRule; onClose: ()
     toast(t("The changes are saved."));
     onClose();
   };
-  const submit = (body: GuardRuleCreate) => update.mutate(body, { onSuccess: done });
+  const submit = (body: GuardRuleCreate) => update.mutate(changesOf(body, rule), { onSuccess: done });
   return (
     <Dialog title={t("Edit rule")} description={rule.prefix} onClose={onClose}>
       <RuleForm

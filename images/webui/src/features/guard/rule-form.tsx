@@ -7,7 +7,7 @@ import { DialogActions } from "@/components/ui/dialog";
 import { CheckField, SelectField, TextField } from "@/components/ui/field";
 import { ErrorBanner } from "@/components/ui/states";
 import { msg } from "@/i18n";
-import { emptyForm, formOf, LIFETIMES, requestOf, WITH_PORTS, type RuleFormValues } from "./rule-values";
+import { emptyForm, formOf, LIFETIMES, NEVER, requestOf, WITH_PORTS, type RuleFormValues } from "./rule-values";
 import { ACTIONS } from "./search";
 import { canonicalPrefix, parsePorts, PROTOCOLS } from "./values";
 
@@ -27,7 +27,7 @@ const ACTION_NOTES: Record<GuardRule["action"], string> = {
   rate: msg("Let in up to a limit for each source."),
 };
 /** Fields of the form that a message of the backend can stand at. */
-const FIELDS = ["prefix", "protocol", "ports", "action", "limit", "packets_per_second", "ttl_seconds", "comment"];
+const FIELDS = ["prefix", "protocol", "ports", "action", "limit", "packets_per_second", "ttl_seconds", "expires_at", "comment"];
 
 export function RuleForm({ rule, submitLabel, pending, error, onSubmit, onCancel }: RuleFormProps) {
   const { t } = useTranslation();
@@ -42,7 +42,7 @@ export function RuleForm({ rule, submitLabel, pending, error, onSubmit, onCancel
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
     setChecked(true);
-    if (prefix && ports) onSubmit(requestOf(form, prefix, ports));
+    if (prefix && ports) onSubmit(requestOf(form, prefix, ports, rule?.limit));
   };
 
   return (
@@ -108,10 +108,11 @@ export function RuleForm({ rule, submitLabel, pending, error, onSubmit, onCancel
       <SelectField
         label={t("Ends")}
         value={form.lifetime}
-        error={fields.ttl_seconds}
+        error={fields.ttl_seconds ?? fields.expires_at}
         onChange={(event) => set({ lifetime: event.target.value })}
       >
         <option value="">{rule?.expires_at ? t("as it is") : t("never")}</option>
+        {rule?.expires_at && <option value={NEVER}>{t("never")}</option>}
         {Object.entries(LIFETIMES).map(([seconds, label]) => (
           <option key={seconds} value={seconds}>
             {t(label)}

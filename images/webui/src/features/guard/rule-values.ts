@@ -7,6 +7,8 @@ export const WITH_PORTS: readonly number[] = [6, 17];
 /** Lifetimes to choose from, in seconds. */
 export const LIFETIMES = { 3_600: msg("One hour"), 86_400: msg("One day"), 604_800: msg("One week") };
 
+export const NEVER = "never";
+
 export interface RuleFormValues {
   prefix: string;
   action: GuardRule["action"];
@@ -14,7 +16,7 @@ export interface RuleFormValues {
   ports: string;
   /** Packets per second. */
   rate: string;
-  /** Seconds from now; empty: no change, or no end. */
+  /** Seconds from now, or `NEVER`; empty: no change. */
   lifetime: string;
   comment: string;
   count_only: boolean;
@@ -37,16 +39,28 @@ export function formOf(rule: GuardRule): RuleFormValues {
   return { prefix, action, protocol, ports: portsText(rule.ports), rate, lifetime: "", comment, count_only };
 }
 
-export function requestOf(form: RuleFormValues, prefix: string, ports: GuardRule["ports"]): GuardRuleCreate {
+/** @param limit - what the rule has: limits that the form does not show stay. */
+export function requestOf(form: RuleFormValues, prefix: string, ports: GuardRule["ports"], limit?: GuardRule["limit"]): GuardRuleCreate {
   const { action, protocol, count_only } = form;
   return {
     prefix,
     action,
     protocol,
     ports: WITH_PORTS.includes(protocol) ? ports : [],
-    limit: action === "rate" ? { packets_per_second: Number(form.rate) } : null,
-    ...(form.lifetime ? { ttl_seconds: Number(form.lifetime) } : {}),
+    limit: action === "rate" ? { ...limit, packets_per_second: Number(form.rate) } : null,
+    ...lifetimeOf(form.lifetime),
     comment: form.comment.trim(),
     count_only,
   };
+}
+
+function lifetimeOf(lifetime: string): Pick<GuardRuleCreate, "ttl_seconds" | "expires_at"> {
+  if (lifetime === NEVER) return { expires_at: null };
+  return lifetime ? { ttl_seconds: Number(lifetime) } : {};
+}
+
+/** Only what differs is sent, so that two people may change different things. */
+export function changesOf(body: GuardRuleCreate, rule: GuardRule): Partial<GuardRuleCreate> {
+  const old: Partial<Record<string, unknown>> = requestOf(formOf(rule), rule.prefix, rule.ports, rule.limit);
+  return Object.fromEntries(Object.entries(body).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(old[name])));
 }
