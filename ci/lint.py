@@ -37,6 +37,20 @@ def is_shell(path: Path) -> bool:
     return path.suffix == ".sh" or program in SHELLS
 
 
+def is_binary(path: Path) -> bool:
+    """Whether a file holds a zero byte among its first 8000, which is how git tells."""
+    with (ROOT / path).open("rb") as handle:
+        return b"\0" in handle.read(8000)
+
+
+def binaries() -> Iterator[Command]:
+    """Pictures of the documentation alone: a package left in the tree would be committed, then shipped in the chart."""
+    found = [str(path) for path in files() if not path.match("docs/screenshots/*.webp") and is_binary(path)]
+    if found:
+        say = 'printf "%s is binary: delete it, or add it to .gitignore\\n" "$@"; exit 1'
+        yield ["bash", "-c", say, "binaries", *found], ROOT
+
+
 def ruff() -> Iterator[Command]:
     yield ["ruff", "check", "--quiet", "."], ROOT
     yield ["ruff", "format", "--check", "--quiet", "--diff", "."], ROOT
@@ -97,7 +111,7 @@ def webui() -> Iterator[Command]:
 
 
 LINTERS: dict[str, Callable[[], Iterator[Command]]] = {
-    linter.__name__: linter for linter in (ruff, yamllint, shell, helm, ct, go, proto, webui)
+    linter.__name__: linter for linter in (binaries, ruff, yamllint, shell, helm, ct, go, proto, webui)
 }
 
 

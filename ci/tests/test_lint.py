@@ -40,7 +40,7 @@ def test_passing_linters_print_no_output_of_theirs(linters, capsys):
 
 def test_unknown_linter_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["lint.py", "rough"])
-    with pytest.raises(CiError, match="no linter named rough; there are: ruff"):
+    with pytest.raises(CiError, match="no linter named rough; there are: binaries, ruff"):
         lint.main()
 
 
@@ -53,6 +53,7 @@ def test_shell_scripts_are_found_by_name_and_first_line():
 @pytest.mark.parametrize(
     ("linter", "name", "text"),
     [
+        ("binaries", "wrong-1.0-py3-none-any.whl", "PK\x03\x04\x00"),
         ("ruff", "wrong.py", "import os\n"),
         ("yamllint", "wrong.yaml", "a: 1\na: 2\n"),
         ("shell", "wrong.sh", "#!/bin/sh\nrm $1/*\n"),
