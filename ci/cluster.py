@@ -50,7 +50,7 @@ def up(name: str, port: int, kubeconfig: Path | None = None) -> None:
     with locked(CACHE / "cluster" / name):
         _ensure_modules_folder()
         _ensure_names()
-        _reserve_hugepages()
+        reserve_hugepages()
         started = _start_stopped(name)
         if nodes(name) and not _is_complete(name):
             log(f"the creation of {name} was interrupted: creating it again")
@@ -181,7 +181,7 @@ def _ensure_names() -> None:
         raise CiError(f"podman's network kind serves no names; {fix}")
 
 
-def _reserve_hugepages() -> None:
+def reserve_hugepages() -> None:
     """Raise the host's number of hugepages before a kubelet counts them at its start; never lower it."""
     if not HUGEPAGES_FILE.exists() or int(HUGEPAGES_FILE.read_text()) >= HUGEPAGES:
         return

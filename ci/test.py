@@ -76,6 +76,7 @@ def unit(layer: Layer) -> None:
     layer(interpreter, "-m", "pytest", "-n", "3", "--dist", "loadfile", "tests/unit", cwd=backend)
     go_backend = ROOT / "images" / "go-backend"
     layer("go", "generate", "./...", cwd=go_backend)
+    cluster.reserve_hugepages()  # a pool of slots is tried with them where the machine has them
     layer("go", "test", "-v", "./...", cwd=go_backend)
     layer("make", "test-race", cwd=go_backend, env={"CC": "clang"})  # clang is a prerequisite, gcc is not
     node_packages.ensure()
