@@ -47,7 +47,7 @@ def binaries() -> Iterator[Command]:
     """Pictures of the documentation alone: a package left in the tree would be committed, then shipped in the chart."""
     found = [str(path) for path in files() if not path.match("docs/screenshots/*.webp") and is_binary(path)]
     if found:
-        say = 'printf "%s is binary: delete it, or add it to .gitignore\\n" "$@"; exit 1'
+        say = 'printf "%s is binary: delete it, or add it to .gitignore and .helmignore\\n" "$@"; exit 1'
         yield ["bash", "-c", say, "binaries", *found], ROOT
 
 

@@ -37,6 +37,13 @@ def test_package_holds_the_chart_alone(package: Path) -> None:
         assert needed in names
 
 
+def test_package_leaves_out_what_git_ignores() -> None:
+    """`helm package` reads .helmignore alone: what builds leave in a used work tree would be shipped."""
+    git, helm = ((ROOT / name).read_text().splitlines() for name in (".gitignore", ".helmignore"))
+    hidden_or_below = (".", "#", "images/")  # .helmignore leaves out every hidden file and /images/ whole
+    assert [line for line in git if not line.startswith(hidden_or_below) and line not in helm] == []
+
+
 def test_package_is_small(package: Path) -> None:
     assert package.stat().st_size < 200_000
 
